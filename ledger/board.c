@@ -1,0 +1,128 @@
+#include "ledger/board.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/dead.h"
+#include "ledger/models.h"
+#include "ledger/status.h"
+#include "services/alloc.h"
+
+/* Each command: its name, its key without the prefix (NULL: none), what stands behind it. */
+static const struct board_question {
+    const char *what;
+    void (*answer)(struct board *b);
+    struct { const char *name, *key, *more; } commands[BOARD_COMMANDS + 1];
+} questions[] = {
+    { "models", models_list, { { "HGETALL", "models", "" }, { "HGETALL", "settings", "" }, { 0 } } },
+    { "setmodel", models_choose, { { "HGETALL", "models", "" }, { "HGETALL", "settings", "" }, { 0 } } },
+    { "pricing", models_prices, { { "HGETALL", "models", "" }, { "HGETALL", "settings", "" }, { 0 } } },
+    { "dead", dead_answer, { { "XREVRANGE", "dead", "+ - COUNT 10" }, { "XLEN", "dead", "" }, { 0 } } },
+    { "limits", status_limits, { { "HGETALL", "limits", "" }, { 0 } } },
+    { "status", status_answer, { { "HGETALL", "workers", "" }, { "HGETALL", "versions", "" },
+        { "XLEN", "media", "" }, { "XLEN", "llm", "" }, { "XLEN", "outbound", "" }, { "XLEN", "ledger", "" },
+        { "XRANGE", "media", "- + COUNT 1" }, { "XRANGE", "llm", "- + COUNT 1" }, { "XRANGE", "outbound", "- + COUNT 1" }, { "XRANGE", "ledger", "- + COUNT 1" },
+        { "ZCARD", "busy", "" }, { "ZCARD", "later", "" }, { "INFO", NULL, "memory" }, { "INFO", NULL, "server" }, { "XREVRANGE", "dead", "+ - COUNT 3" }, { 0 } } },
+    { 0 },
+};
+
+const struct board_question *board_find(const char *what) {
+    for (const struct board_question *q = questions; q->what; q++)
+        if (!strcmp(q->what, what))
+            return q;
+    return NULL;
+}
+
+bool board_command(const struct board_question *q, unsigned n, const char *prefix, struct args *ret) {
+    if (n >= BOARD_COMMANDS || !q->commands[n].name)
+        return false;
+    args_str(ret, q->commands[n].name);
+    if (q->commands[n].key) {
+        char key[300];
+        snprintf(key, sizeof key, "%s%s", prefix, q->commands[n].key);
+        args_str(ret, key);
+    }
+    for (const char *at = q->commands[n].more; *at; at += strspn(at, " ")) {
+        size_t len = strcspn(at, " ");
+        args_add(ret, at, len);
+        at += len;
+    }
+    return true;
+}
+
+static void take_rows(struct glance *g, const redisReply *list) {
+    for (size_t i = 0; i < list->elements && g->rows_count < BOARD_ROWS; i++) {
+        const redisReply *row = list->element[i];
+        if (row->type != REDIS_REPLY_ARRAY || row->elements != 2 || row->element[0]->type != REDIS_REPLY_STRING)
+            continue;
+        struct fields *fields = fields_copy(row->element[1]);
+        if (!fields)
+            continue;
+        struct board_row *to = &g->rows[g->rows_count++];
+        snprintf(to->id, sizeof to->id, "%s", row->element[0]->str);
+        to->fields = fields;
+    }
+}
+
+void board_take(struct board *b, unsigned n, const redisReply *reply) {
+    struct glance *g = &b->glances[n];
+    g->number = reply->type == REDIS_REPLY_INTEGER ? reply->integer : -1;
+    if (reply->type == REDIS_REPLY_STRING)
+        g->text = alloc_copy(reply->str, reply->len);
+    if (reply->type != REDIS_REPLY_ARRAY)
+        return;
+    if (reply->elements && reply->element[0]->type == REDIS_REPLY_ARRAY)
+        take_rows(g, reply);
+    else
+        g->hash = fields_copy(reply);
+}
+
+void board_answer(const struct board_question *q, struct board *b, struct answer *ret) {
+    answer_begin(ret);
+    b->answer = ret;
+    if (!b->asked->is_admin) {
+        answer_line(ret, "unknown_command", "");
+        return;
+    }
+    q->answer(b);
+    answer_trim(ret);
+}
+
+void board_done(struct board *b) {
+    for (int i = 0; i < BOARD_COMMANDS; i++) {
+        struct glance *g = &b->glances[i];
+        for (int n = 0; n < g->rows_count; n++)
+            free(g->rows[n].fields);
+        free(g->hash);
+        free(g->text);
+        *g = (struct glance){ .number = -1 };
+    }
+}
+
+void board_say(struct board *b, const char *line, const char *about) {
+    (void)texts_line(b->asked->lang, line, about, &b->answer->text);       /* names of ours: a test looks for each */
+    (void)buf_add_str(&b->answer->text, "\n");
+}
+
+void board_gap(struct board *b) {
+    (void)buf_add_str(&b->answer->text, "\n");
+}
+
+bool board_offer(struct board *b, const char *words, const char *format, ...) {
+    struct answer *a = b->answer;
+    if (a->choices_count == ANSWER_CHOICES)
+        return false;
+    struct choice *c = &a->choices[a->choices_count];
+    char data[CHOICE_DATA + 1];
+    va_list list;
+    va_start(list, format);
+    int len = vsnprintf(data, sizeof data, format, list);
+    va_end(list);
+    if (len < 0 || (size_t)len >= sizeof data || strchr(data, '|'))       /* more than a button may say */
+        return false;
+    snprintf(c->value, sizeof c->value, "%s|%s", data, words);
+    snprintf(c->name, sizeof c->name, "choice:%d", a->choices_count++);
+    return true;
+}

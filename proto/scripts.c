@@ -1,0 +1,80 @@
+#include "proto/scripts.h"
+
+/* made from the .lua files by embed.py */
+extern const char accept_lua[];
+extern const char alert_lua[];
+extern const char audit_lua[];
+extern const char beat_lua[];
+extern const char begin_lua[];
+extern const char blob_lua[];
+extern const char book_lua[];
+extern const char breaker_lua[];
+extern const char bury_lua[];
+extern const char catalog_lua[];
+extern const char choose_lua[];
+extern const char claim_lua[];
+extern const char commit_lua[];
+extern const char control_lua[];
+extern const char crashed_lua[];
+extern const char doing_lua[];
+extern const char files_lua[];
+extern const char lease_lua[];
+extern const char look_lua[];
+extern const char mark_lua[];
+extern const char migrate_lua[];
+extern const char pace_lua[];
+extern const char park_lua[];
+extern const char pause_lua[];
+extern const char reap_lua[];
+extern const char rebuild_lua[];
+extern const char release_lua[];
+extern const char response_lua[];
+extern const char retry_lua[];
+extern const char revive_lua[];
+extern const char say_lua[];
+extern const char settled_lua[];
+extern const char stop_lua[];
+extern const char take_lua[];
+extern const char told_lua[];
+extern const char unpark_lua[];
+extern const char wish_lua[];
+
+const struct script_text scripts[SCRIPT_COUNT] = {
+    [SCRIPT_ACCEPT] = {"accept", accept_lua},
+    [SCRIPT_ALERT] = {"alert", alert_lua},
+    [SCRIPT_AUDIT] = {"audit", audit_lua},
+    [SCRIPT_BEAT] = {"beat", beat_lua},
+    [SCRIPT_BEGIN] = {"begin", begin_lua},
+    [SCRIPT_BLOB] = {"blob", blob_lua},
+    [SCRIPT_BOOK] = {"book", book_lua},
+    [SCRIPT_BREAKER] = {"breaker", breaker_lua},
+    [SCRIPT_BURY] = {"bury", bury_lua},
+    [SCRIPT_CATALOG] = {"catalog", catalog_lua},
+    [SCRIPT_CHOOSE] = {"choose", choose_lua},
+    [SCRIPT_CLAIM] = {"claim", claim_lua},
+    [SCRIPT_COMMIT] = {"commit", commit_lua},
+    [SCRIPT_CONTROL] = {"control", control_lua},
+    [SCRIPT_CRASHED] = {"crashed", crashed_lua},
+    [SCRIPT_DOING] = {"doing", doing_lua},
+    [SCRIPT_FILES] = {"files", files_lua},
+    [SCRIPT_LEASE] = {"lease", lease_lua},
+    [SCRIPT_LOOK] = {"look", look_lua},
+    [SCRIPT_MARK] = {"mark", mark_lua},
+    [SCRIPT_MIGRATE] = {"migrate", migrate_lua},
+    [SCRIPT_PACE] = {"pace", pace_lua},
+    [SCRIPT_PARK] = {"park", park_lua},
+    [SCRIPT_PAUSE] = {"pause", pause_lua},
+    [SCRIPT_REAP] = {"reap", reap_lua},
+    [SCRIPT_REBUILD] = {"rebuild", rebuild_lua},
+    [SCRIPT_RELEASE] = {"release", release_lua},
+    [SCRIPT_RESPONSE] = {"response", response_lua},
+    [SCRIPT_RETRY] = {"retry", retry_lua},
+    [SCRIPT_REVIVE] = {"revive", revive_lua},
+    [SCRIPT_SAY] = {"say", say_lua},
+    [SCRIPT_SETTLED] = {"settled", settled_lua},
+    [SCRIPT_STOP] = {"stop", stop_lua},
+    [SCRIPT_TAKE] = {"take", take_lua},
+    [SCRIPT_TOLD] = {"told", told_lua},
+    [SCRIPT_UNPARK] = {"unpark", unpark_lua},
+    [SCRIPT_WISH] = {"wish", wish_lua},
+};
