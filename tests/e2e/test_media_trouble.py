@@ -1,4 +1,6 @@
 """media when things fail: servers, connections, workers. Nothing is lost, doubled, misordered or paid twice."""
+import os
+import re
 import signal
 import time
 
@@ -216,7 +218,12 @@ def test_what_brings_workers_down_runs_alone_and_is_given_up(sender):
             job = sender.voice()
         until(lambda: not victim.alive(), "media to die", 40)
         sender.world.kill(victim)
-    sender.world.start("media", GPTTG_KILL_AT="look_inside")         # its children die of it, and it lives
+    sender.world.fault("telegram", "hang", {"method": "download"}, times=-1)
+    third = sender.world.start("media")
+    for n in range(2):
+        children = re.compile(r"runs alone, in process (\d+)")
+        until(lambda: len(children.findall(third.text())) > n, "it to run alone", 40)
+        os.kill(int(children.findall(third.text())[n]), signal.SIGKILL)
     other = sender.ask(6000, text="and me?")
     assert sender.ended(job, 90) == "dead" and sender.ended(other) == "done"
     assert len(sender.world.shown(CHAT)) == 1
