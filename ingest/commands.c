@@ -21,6 +21,7 @@ const struct command commands[] = {
     { "stat",       "",                         true,  IN_PRIVATE, LEDGER("stat"),                 "menu_stat" },
     { "export",     "",                         true,  IN_PRIVATE, LEDGER("export"),               "menu_export" },
     { "user",       "",                         true,  IN_PRIVATE, LEDGER("user"),                 "menu_user" },
+    { "broadcast",  "",                         true,  IN_PRIVATE, LEDGER("broadcast"),            "menu_broadcast" },
     { "models",     "",                         true,  IN_PRIVATE, LEDGER("models"),               "menu_models" },
     { "setmodel",   "",                         true,  IN_PRIVATE, LEDGER("setmodel"),             "menu_setmodel" },
     { "pricing",    "",                         true,  IN_PRIVATE, LEDGER("pricing"),              "menu_pricing" },

@@ -67,6 +67,7 @@ static const struct row {
     { "callback_query", "grant limit", IN_PRIVATE, SAID_AT_ALL, { FATE_LINE, .kind = KIND_SET, .first = STREAM_LEDGER } },
     { "callback_query", "unshelve", IN_PRIVATE, SAID_AT_ALL, { FATE_LIBRARY } },
     { "callback_query", "model",   IN_PRIVATE, SAID_AT_ALL, { FATE_PRESS, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = "setmodel" } },
+    { "callback_query", "broadcast", IN_PRIVATE, SAID_AT_ALL, { FATE_PRESS, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = "spread" } },
     { "callback_query", "dead",    IN_PRIVATE, SAID_AT_ALL, { FATE_PRESS, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = "dead" } },
     { "callback_query", "drop",    IN_BOTH,    SAID_AT_ALL, { FATE_FILES } },
     { "callback_query", NULL,      0,          SAID_AT_ALL, { FATE_PRESS } },

@@ -234,7 +234,11 @@ static void read_message(struct arena *mem, const cJSON *message, struct update 
 
 /* What administrators press is asked of the ledger like a command: "model image gpt-image-9". */
 static bool is_for_the_desk(const char *data, size_t len) {
-    return (len == 5 && !memcmp(data, "model", 5)) || (len == 4 && !memcmp(data, "dead", 4));
+    static const char *const words[] = { "model", "dead", "broadcast", NULL };
+    for (int i = 0; words[i]; i++)
+        if (len == strlen(words[i]) && !memcmp(data, words[i], len))
+            return true;
+    return false;
 }
 
 /* A button says what it does and to what: "stop 823456002-1795001002000" to a job, "drop 0123456789ab" to a file;

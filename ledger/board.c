@@ -111,18 +111,9 @@ void board_gap(struct board *b) {
 }
 
 bool board_offer(struct board *b, const char *words, const char *format, ...) {
-    struct answer *a = b->answer;
-    if (a->choices_count == ANSWER_CHOICES)
-        return false;
-    struct choice *c = &a->choices[a->choices_count];
-    char data[CHOICE_DATA + 1];
     va_list list;
     va_start(list, format);
-    int len = vsnprintf(data, sizeof data, format, list);
+    bool offered = answer_offer_list(b->answer, words, format, list);
     va_end(list);
-    if (len < 0 || (size_t)len >= sizeof data || strchr(data, '|'))       /* more than a button may say */
-        return false;
-    snprintf(c->value, sizeof c->value, "%s|%s", data, words);
-    snprintf(c->name, sizeof c->name, "choice:%d", a->choices_count++);
-    return true;
+    return offered;
 }

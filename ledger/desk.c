@@ -137,7 +137,7 @@ static void understand(struct desk *d) {
     d->forgets = !strcmp(fields_str(f, "what"), "forget");
     d->is_change = d->forgets || !strcmp(fields_str(f, "kind"), KIND_SET);
     d->asked = (struct asked){
-        .what = fields_str(f, "what"), .text = fields_str(f, "text"), .user = fields_int_or(f, "user", 0),
+        .job = fields_str(f, "job"), .what = fields_str(f, "what"), .text = fields_str(f, "text"), .user = fields_int_or(f, "user", 0),
         .lang = texts_lang(fields_str(f, "lang")), .is_admin = !strcmp(fields_str(f, "role"), "admin"),
     };
     d->board_asks = d->is_change ? NULL : board_find(d->asked.what);
@@ -383,8 +383,25 @@ static void revive(struct desk *d) {
     d->call = redis_script(d->svc->redis, SCRIPT_REVIVE, &args, on_script, d);
 }
 
+/* About a message to everybody, likewise. */
+static void decide(struct desk *d) {
+    struct args args = { 0 };
+    const char *what = d->answer.broadcast;
+    size_t len = strcspn(what, " ");
+    ticket_args(&args, &(struct ticket){ STREAM_LEDGER, d->item->id, fields_str(d->item->fields, "job") });
+    args_add(&args, what, len);
+    args_str(&args, what[len] ? what + len + 1 : "");
+    args_int(&args, d->answer.total);
+    args_str(&args, texts_fixed(d->asked.lang, "button_halt"));
+    d->call = redis_script(d->svc->redis, SCRIPT_BROADCAST, &args, on_script, d);
+}
+
 static enum step_end tell(struct steps *s) {
     struct desk *d = desk_of(s);
+    if (!d->is_change && *d->answer.broadcast) {
+        decide(d);
+        return STEP_WAIT;
+    }
     if (!d->is_change && *d->answer.revive) {
         revive(d);
         return STEP_WAIT;
@@ -395,7 +412,7 @@ static enum step_end tell(struct steps *s) {
     }
     struct told t = { 0 };
     struct args args = { 0 };
-    buf_init(&d->markdown, 4 * ANSWER_MOST);
+    buf_init(&d->markdown, 8 * ANSWER_MOST);
     choose_answer(d, &t);
     told_args(&args, &(struct ticket){ STREAM_LEDGER, d->item->id, fields_str(d->item->fields, "job") }, &t);
     buf_done(&d->markdown);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "ledger/broadcast.h"
 #include "ledger/export.h"
 #include "ledger/gather.h"
 #include "ledger/spending.h"
@@ -298,6 +299,16 @@ static int answer_user(struct desk_work *w) {
     return 0;
 }
 
+/* ---- /broadcast: to everybody ---- */
+
+static int answer_broadcast(struct desk_work *w) {
+    return broadcast_ask(w->sums, w->asked, w->answer, w->problem);
+}
+
+static int answer_decision(struct desk_work *w) {
+    return broadcast_decide(w->sums, w->asked, w->answer, w->problem);
+}
+
 /* ---- the table ---- */
 
 static const struct question {
@@ -309,6 +320,8 @@ static const struct question {
     { "stat", true, true, answer_stat },
     { "export", false, true, answer_export },
     { "user", false, true, answer_user },
+    { "broadcast", false, true, answer_broadcast },
+    { "spread", false, true, answer_decision },
     { 0 },
 };
 
@@ -349,6 +362,27 @@ void answer_trim(struct answer *a) {
         a->text.data[--a->text.len] = 0;
 }
 
+bool answer_offer_list(struct answer *a, const char *words, const char *format, va_list list) {
+    char data[CHOICE_DATA + 1];
+    if (a->choices_count == ANSWER_CHOICES)
+        return false;
+    struct choice *c = &a->choices[a->choices_count];
+    int len = vsnprintf(data, sizeof data, format, list);
+    if (len < 0 || (size_t)len >= sizeof data || strchr(data, '|'))       /* more than a button may say */
+        return false;
+    snprintf(c->value, sizeof c->value, "%s|%s", data, words);
+    snprintf(c->name, sizeof c->name, "choice:%d", a->choices_count++);
+    return true;
+}
+
+bool answer_offer(struct answer *a, const char *words, const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    bool offered = answer_offer_list(a, words, format, list);
+    va_end(list);
+    return offered;
+}
+
 void answer_line(struct answer *a, const char *line, const char *about) {
     a->line = line;
     snprintf(a->about, sizeof a->about, "%s", about);
@@ -361,6 +395,10 @@ void answer_markdown(const struct answer *a, struct buf *out) {
             (void)buf_add(out, "\\", 1);        /* before the end of a line it keeps that */
         bool opens = text[i] == '[', closes = text[i] == ']';       /* with a backslash they would open a formula */
         (void)buf_add(out, opens ? "(" : closes ? ")" : text + i, 1);
+    }
+    if (a->markdown) {
+        (void)buf_add_str(out, "\n\n");
+        (void)buf_add_str(out, a->markdown);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "ledger/figures.h"
 #include "ledger/item.h"
 #include "ledger/spending.h"
+#include "ledger/spread.h"
 #include "ledger/store.h"
 #include "ledger/unpriced.h"
 #include "proto/keys.h"
@@ -48,6 +49,7 @@ struct writer {
     struct price_file *prices;
     struct farewell *farewell;
     struct unpriced *unpriced;
+    struct spread *spread;
     struct lease *lease;
     struct desk *desk;
     struct steps steps;
@@ -545,6 +547,7 @@ struct writer *writer_new(struct svc *s) {
     w->desk = desk_new(s, w->prices);
     w->unpriced = unpriced_new(s);
     w->farewell = farewell_new(s, w->prices);
+    w->spread = spread_new(s);
     w->lease = lease_new(s->redis, s->loop, "ledger", s->worker, s->takeover_ms, on_lease, w);
     steps_start(&w->steps, s->runner, writer_row, on_end);
     return w;
@@ -563,6 +566,7 @@ void writer_free(struct writer *w) {
     desk_free(w->desk);
     spending_done(&w->spending);
     farewell_free(w->farewell);
+    spread_free(w->spread);
     unpriced_free(w->unpriced);
     store_close(w->store);
     price_file_close(w->prices);
@@ -571,6 +575,7 @@ void writer_free(struct writer *w) {
 
 void writer_on_redis(struct writer *w, bool up) {
     desk_on_redis(w->desk);
+    spread_on_redis(w->spread);
     if (!up)
         return;
     w->counters_due = 0;                        /* it may have come back empty */
@@ -585,6 +590,7 @@ void writer_drain(struct writer *w) {
     for (struct item *item = w->first; item; item = item->next)
         queue_drop(&item->held);
     desk_drain(w->desk);
+    spread_drain(w->spread);
     if (w->checking)
         store_interrupt(w->checking);           /* it takes long; a batch is waited for */
     else if (w->stuck_since && !w->working)
@@ -594,7 +600,7 @@ void writer_drain(struct writer *w) {
 }
 
 bool writer_is_over(const struct writer *w) {
-    return w->over && desk_is_over(w->desk) && (!redis_is_up(w->svc->redis) || (w->lease_left && !w->settling));
+    return w->over && desk_is_over(w->desk) && spread_is_over(w->spread) && (!redis_is_up(w->svc->redis) || (w->lease_left && !w->settling));
 }
 
 bool writer_is_healthy(const struct writer *w) {

@@ -10,6 +10,7 @@ local function library_key(user) return P .. 'library:' .. user end
 local function spend_key(period) return P .. 'spend:' .. period end
 local BUSY, LATER, DEAD, LEDGER = P .. 'busy', P .. 'later', P .. 'dead', P .. 'ledger'
 local BLOBS = P .. 'blobs'
+local BROADCAST = P .. 'broadcast'
 local DAY, BLOB_DAYS = 86400, 3
 local MONTH_MS = 30 * DAY * 1000      -- so long OpenAI keeps what was uploaded
 local STAGES = { media = true, llm = true, outbound = true }
@@ -135,12 +136,22 @@ local function expire_job(job)
   call('EXPIRE', text_key(job), DAY)
 end
 
+-- One of those whom a message to everybody is for: it is counted, and what it said need not be kept for each of them.
+local function count_broadcast(job, how)
+  local id = call('HGET', job_key(job), 'spread')
+  if not id then return end
+  call('DEL', text_key(job))
+  if not is_type('hash', BROADCAST) or call('HGET', BROADCAST, 'id') ~= id then return end
+  call('HINCRBY', BROADCAST, 'ended', 1)
+  call('HINCRBY', BROADCAST, how == 'done' and 'reached' or 'lost', 1)
+end
+
 -- The job is over: say how, let it expire, take the next one of its lane.
 local function finish(job, conv, how)
   call('HSET', job_key(job), 'how', how, 'ended', now(), 'queue', '', 'entry', '', 'follow', '')
   call('HINCRBY', job_key(job), 'ends', 1)
   expire_job(job)
-  if conv ~= '' then dispatch(conv) end
+  if conv ~= '' then dispatch(conv) else count_broadcast(job, how) end
 end
 
 -- A direct job has no lane: its one entry on outbound is its token; or first the one on ledger, which answers it (`told`). `fields`

@@ -9,6 +9,7 @@ extern const char begin_lua[];
 extern const char blob_lua[];
 extern const char book_lua[];
 extern const char breaker_lua[];
+extern const char broadcast_lua[];
 extern const char bury_lua[];
 extern const char catalog_lua[];
 extern const char choose_lua[];
@@ -33,6 +34,7 @@ extern const char retry_lua[];
 extern const char revive_lua[];
 extern const char say_lua[];
 extern const char settled_lua[];
+extern const char spread_lua[];
 extern const char stop_lua[];
 extern const char take_lua[];
 extern const char told_lua[];
@@ -48,6 +50,7 @@ const struct script_text scripts[SCRIPT_COUNT] = {
     [SCRIPT_BLOB] = {"blob", blob_lua},
     [SCRIPT_BOOK] = {"book", book_lua},
     [SCRIPT_BREAKER] = {"breaker", breaker_lua},
+    [SCRIPT_BROADCAST] = {"broadcast", broadcast_lua},
     [SCRIPT_BURY] = {"bury", bury_lua},
     [SCRIPT_CATALOG] = {"catalog", catalog_lua},
     [SCRIPT_CHOOSE] = {"choose", choose_lua},
@@ -72,6 +75,7 @@ const struct script_text scripts[SCRIPT_COUNT] = {
     [SCRIPT_REVIVE] = {"revive", revive_lua},
     [SCRIPT_SAY] = {"say", say_lua},
     [SCRIPT_SETTLED] = {"settled", settled_lua},
+    [SCRIPT_SPREAD] = {"spread", spread_lua},
     [SCRIPT_STOP] = {"stop", stop_lua},
     [SCRIPT_TAKE] = {"take", take_lua},
     [SCRIPT_TOLD] = {"told", told_lua},

@@ -77,6 +77,9 @@ static const struct text {
     {"button_day_less", {{"$0.50 в день", NULL}, {"$0.50 a day", NULL}}},
     {"button_day_more", {{"$5 в день", NULL}, {"$5 a day", NULL}}},
     {"button_day_none", {{"Общий лимит", NULL}, {"General limit", NULL}}},
+    {"button_send", {{"📣 Отправить", "📣 Отправить: {}"}, {"📣 Send", "📣 Send to {}"}}},
+    {"button_not", {{"✖️ Не надо", NULL}, {"✖️ Do not", NULL}}},
+    {"button_halt", {{"⏹ Остановить", NULL}, {"⏹ Stop", NULL}}},
     {"button_again", {{"🔁 Ещё раз", NULL}, {"🔁 Again", NULL}}},
     {"button_sizes", {{"📐 Размер", NULL}, {"📐 Size", NULL}}},
     {"button_file", {{"📄 Файлом", NULL}, {"📄 As a file", NULL}}},
@@ -121,7 +124,8 @@ static const struct text {
        "/start — кнопки\n"
        "/help — подсказка\n"
        "/stats, /stat, /export — расходы\n"
-       "/user — люди, /forget — забыть меня\n"
+       "/user — люди, /broadcast — всем\n"
+       "/forget — забыть меня\n"
        "/models, /setmodel, /pricing — модели\n"
        "/status, /limits, /dead — состояние",
        NULL},
@@ -134,7 +138,8 @@ static const struct text {
        "/start — buttons\n"
        "/help — help\n"
        "/stats, /stat, /export — spending\n"
-       "/user — people, /forget — forget me\n"
+       "/user — people, /broadcast — to all\n"
+       "/forget — forget me\n"
        "/models, /setmodel, /pricing — models\n"
        "/status, /limits, /dead — the state",
        NULL}}},
@@ -262,8 +267,9 @@ static const struct text {
     {"menu_stat", {{"Расходы всех", NULL}, {"Everybody's spending", NULL}}},
     {"menu_user", {{"Пользователи: роли и лимиты", NULL}, {"Users: roles and limits", NULL}}},
     {"menu_export", {{"Расходы за месяц таблицей", NULL}, {"A month's spending as a table", NULL}}},
-    {"menu_models", {{"Какие есть модели (скоро)", NULL}, {"The models there are (soon)", NULL}}},
-    {"menu_setmodel", {{"Сменить модель (скоро)", NULL}, {"Switch the model (soon)", NULL}}},
+    {"menu_broadcast", {{"Сообщение всем", NULL}, {"A message to everybody", NULL}}},
+    {"menu_models", {{"Какие есть модели", NULL}, {"The models there are", NULL}}},
+    {"menu_setmodel", {{"Сменить модель", NULL}, {"Switch the model", NULL}}},
 
     /* media: why a file is of no use, and what would be */
     {"file_too_big", {{"Файл слишком большой.", "Файл слишком большой: можно до {} МБ. Сожмите его или пришлите частями."},
@@ -465,6 +471,19 @@ static const struct text {
     {"limits_requests", {{"запросы", "запросы: {}"}, {"requests", "requests: {}"}}},
     {"limits_tokens", {{"токены", "токены: {}"}, {"tokens", "tokens: {}"}}},
     {"limits_none", {{"Сервис за последние сутки ничего об ограничениях не сказал.", NULL}, {"The service has said nothing about limits for a day.", NULL}}},
+    {"broadcast_usage",
+     {{"Сообщение всем: /broadcast и текст, можно с Markdown. Остановить рассылку: /broadcast stop", NULL},
+      {"A message to everybody: /broadcast and the text, Markdown is fine. To stop it on its way: /broadcast stop", NULL}}},
+    {"broadcast_ask", {{"Отправить это всем?", "Отправить это всем, кто писал боту ({})?"}, {"Send this to everybody?", "Send this to everybody who has written to the bot ({})?"}}},
+    {"broadcast_nobody", {{"Боту ещё никто не писал.", NULL}, {"Nobody has written to the bot yet.", NULL}}},
+    {"broadcast_running", {{"📣 Отправляю…", "📣 Отправляю: {}"}, {"📣 Sending…", "📣 Sending: {}"}}},
+    {"broadcast_done", {{"📣 Отправлено.", "📣 Отправлено: {}"}, {"📣 Sent.", "📣 Sent: {}"}}},
+    {"broadcast_stopped", {{"⏹ Рассылка остановлена.", "⏹ Рассылка остановлена: {}"}, {"⏹ Sending was stopped.", "⏹ Sending was stopped: {}"}}},
+    {"broadcast_stop", {{"Больше никому не отправляю.", NULL}, {"It goes to nobody else.", NULL}}},
+    {"broadcast_dropped", {{"Не отправлено.", NULL}, {"Not sent.", NULL}}},
+    {"broadcast_busy", {{"Другое сообщение ещё отправляется. Остановить его: /broadcast stop", NULL}, {"Another message is being sent still. To stop it: /broadcast stop", NULL}}},
+    {"broadcast_old", {{"Об этом уже решено, или это было давно. Напишите ещё раз: /broadcast", NULL}, {"That has been decided, or it is long ago. Please write it again: /broadcast", NULL}}},
+    {"broadcast_none", {{"Сейчас ничего не отправляется.", NULL}, {"Nothing is being sent now.", NULL}}},
     {"dead_title", {{"Не удалось:", "Не удалось ({}). 🔄 спросить ещё раз, 🗑 забыть:"}, {"Given up:", "Given up ({}). 🔄 asks once more, 🗑 forgets it:"}}},
     {"dead_none", {{"Всё удалось: отброшенных вопросов нет.", NULL}, {"Nothing was given up.", NULL}}},
     {"dead_usage", {{"Так: /dead, /dead replay 1, /dead drop 1, /dead drop all", NULL}, {"Like this: /dead, /dead replay 1, /dead drop 1, /dead drop all", NULL}}},

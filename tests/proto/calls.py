@@ -45,6 +45,10 @@ def breaker(what, most=3):
     return ["breaker", what, most]
 
 
+def broadcast(queue, entry, job, what, written="", total=0, words="stop"):
+    return ["broadcast", queue, entry, job, what, written, total, words]
+
+
 def bury(queue, entry, reason, fields):
     return ["bury", queue, entry, reason, *_counted(fields)]
 
@@ -139,6 +143,10 @@ def say(queue, entry, job, before, more, *whose):
 
 def settled(*entries):
     return ["settled", *entries]
+
+
+def spread(written="", after=0, *users, last=False, most=10, every=3000):
+    return ["spread", written, after, "1" if last else "", most, every, len(users), *users]
 
 
 def stop(entry, job, why="gone"):

@@ -784,6 +784,54 @@ def catalog_of_models(bench):
     return calls.catalog({"gpt-9": "1795000000 2027-01-14 openai", "gpt-8": "1 - x"})
 
 
+def decided(bench, what="send", **more):
+    """The press of a button under a message to everybody: its entry and job, what it decides, and the job that wrote it."""
+    bench.run(calls.accept(950, "950-1", "", first="ledger", kind="ask", what="broadcast", chat="1", user="1", text="Hello"))
+    bench.run(calls.told("ledger", bench.read("ledger", "W")[0], "950-1", "Hello"))
+    bench.run(calls.accept(951, "951-1", "", first="ledger", kind="ask", what="spread", chat="1", user="1", callback="c", message=100, **more))
+    return bench.read("ledger", "W")[0], "951-1", what, "950-1"
+
+
+def spreading(bench, *users, **more):
+    assert bench.run(calls.broadcast("ledger", *decided(bench), 3)) == "ok"
+    return bench.run(calls.spread("950-1", 0, *users, **more))
+
+
+@scene()
+def broadcast_to_everybody(bench):
+    return calls.broadcast("ledger", *decided(bench), 3)
+
+
+@scene()
+def broadcast_no_further(bench):
+    spreading(bench, 7, 8)
+    bench.run(calls.accept(952, "952-1", "", first="ledger", kind="ask", what="broadcast", chat="1", user="1", text="stop"))
+    return calls.broadcast("ledger", bench.read("ledger", "W")[0], "952-1", "stop")
+
+
+@scene()
+def broadcast_not_at_all(bench):
+    return calls.broadcast("ledger", *decided(bench, "drop"))
+
+
+@scene(full="refused")
+def spread_to_the_next(bench):
+    assert spreading(bench, 7) == "950-1 7 9"
+    bench.key("SET", "gone:8", 1)
+    return calls.spread("950-1", 7, 8, 9, last=True, every=100000)
+
+
+@scene(full="refused")
+def spread_a_word_on_how_far_it_is(bench):
+    assert bench.run(calls.broadcast("ledger", *decided(bench), 3)) == "ok"
+    return calls.spread(every=100000)
+
+
+@scene()
+def spread_nothing(bench):
+    return calls.spread()
+
+
 @scene()
 def revive_what_was_given_up(bench):
     return calls.revive("ledger", *asked_of_ledger(bench), "replay", given_up(bench))

@@ -5,7 +5,7 @@ import pytest
 import calls
 from bench import CHAT
 from engine import PREFIX, RedisError, as_dict, make_groups
-from scenes import DAY, EVENT, MONTH, asked_of_ledger, given_up, holding, part, picture, tag, transcribed, uploaded
+from scenes import DAY, EVENT, MONTH, asked_of_ledger, decided, given_up, holding, part, picture, spreading, tag, transcribed, uploaded
 
 # ---- coming in ------------------------------------------------------------------------------------------------------
 
@@ -2013,6 +2013,75 @@ def test_the_list_of_models_replaces_the_one_before(bench):
     assert bench.run(calls.catalog({"gpt-9": "1 - x"})) == 1
     assert bench.key("HGETALL", "models") == ["gpt-9", "1 - x"] and 0 < bench.key("TTL", "models") <= 7 * 86400
     assert bench.run(calls.catalog({})) == 0 and bench.key("HLEN", "models") == 1
+
+
+# ---- a message to everybody ----
+
+
+def delivered(bench, user, how="done"):
+    job = f"950-1-to-{user}"
+    entry = bench.job(job)["entry"]
+    assert bench.run(calls.commit("outbound", entry, job, "end", how)) == "ok"
+
+
+def recipients(bench):
+    return [e["chat"] for _, e in bench.entries("outbound") if "-to-" in e["job"]]
+
+
+def test_a_message_to_everybody_is_given_to_each_once(bench):
+    assert spreading(bench, 7, 8) == "950-1 8 8"
+    assert bench.run(calls.spread("950-1", 0, 7, 8)) == "950-1 8 8"        # a lost reply; or another ledger that knows no better
+    assert bench.run(calls.spread("950-1", 8, 9, last=True)) == "idle"
+    assert recipients(bench) == ["7", "8", "9"] and bench.key("GET", "text:950-1-to-9") == "Hello"
+    assert bench.run(calls.spread("950-1", 9, 10)) == "idle" and recipients(bench) == ["7", "8", "9"]
+
+
+def test_only_a_few_are_on_their_way_at_a_time(bench):
+    assert spreading(bench, 7, 8, most=2) == "idle"
+    delivered(bench, 7)
+    assert bench.run(calls.spread(most=2)) == "950-1 8 1"
+
+
+def test_whoever_left_is_passed_over_and_counted(bench):
+    bench.key("SET", "gone:8", 1)
+    spreading(bench, 7, 8, last=True)
+    delivered(bench, 7, "undeliverable")
+    assert recipients(bench) == [] and bench.run(calls.spread()) == "idle"
+    state = bench.key("HGETALL", "broadcast")
+    state = dict(zip(state[::2], state[1::2])) if isinstance(state, list) else state
+    assert (state["state"], state["lost"], state.get("reached")) == ("done", "2", None)
+    assert bench.key("EXISTS", "text:950-1-to-7") == 0
+
+
+def test_how_far_it_is_is_said_in_order(bench):
+    spreading(bench, 7, last=True, every=0)
+    shown = [job for job in (e["job"] for _, e in bench.entries("outbound")) if "-shown-" in job]
+    assert shown == ["950-1-shown-1"] and bench.job(shown[0])["about"] == "0 / 3" and bench.job(shown[0])["part:0"] == "100"
+    delivered(bench, 7)
+    bench.run(calls.spread(every=0))
+    assert "950-1-shown-2" not in [e["job"] for _, e in bench.entries("outbound")]         # the one before it stands there first
+    entry = bench.job(shown[0])["entry"]
+    bench.run(calls.commit("outbound", entry, shown[0], "end", "done"))
+    bench.run(calls.spread(every=0))
+    last = bench.job("950-1-shown-2")
+    assert (last["line"], last["about"], last.get("choice:0")) == ("broadcast_done", "1 / 3", None)
+    bench.run(calls.spread(every=0))
+    assert bench.key("EXISTS", "job:950-1-shown-3") == 0
+
+
+def test_a_message_to_everybody_is_decided_about_once(bench):
+    send = calls.broadcast("ledger", *decided(bench), 3)
+    assert [bench.run(send), bench.run(send)] == ["ok", "stale"]
+    for what, answer in (("send", "old"), ("drop", "old"), ("stop", "ok"), ("stop", "none")):
+        update = next(bench.updates)
+        bench.run(calls.accept(update, f"{update}-1", "", first="ledger", kind="ask", what="spread", chat="1", user="1", callback="c", message=100))
+        assert bench.run(calls.broadcast("ledger", bench.read("ledger", "W")[0], f"{update}-1", what, "950-1")) == answer
+
+
+def test_what_was_stopped_goes_no_further(bench):
+    spreading(bench, 7)
+    bench.key("HSET", "broadcast", "state", "stopped")
+    assert bench.run(calls.spread("950-1", 7, 8)) == "idle" and recipients(bench) == ["7"]
 
 
 def test_what_was_given_up_is_asked_again_once(bench):
