@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,7 +133,7 @@ static int put_in_place(const char *path, const char *part, char *aside, size_t 
     return r;
 }
 
-int backup_restore(const char *path, const char *from, char *aside, size_t aside_size, char problem[DATABASE_PROBLEM]) {
+static int restore(const char *path, const char *from, char *aside, size_t aside_size, char problem[DATABASE_PROBLEM]) {
     int r = judge_unused(path, problem);
     if (r)
         return r;
@@ -148,6 +149,14 @@ int backup_restore(const char *path, const char *from, char *aside, size_t aside
     if (r)
         (void)unlink(part);
     free(part);
+    return r;
+}
+
+/* Where a link leads, so that the file is replaced and the link stays. */
+int backup_restore(const char *path, const char *from, char *aside, size_t aside_size, char problem[DATABASE_PROBLEM]) {
+    char *file = realpath(path, NULL);
+    int r = restore(file ? file : path, from, aside, aside_size, problem);
+    free(file);
     return r;
 }
 
@@ -174,7 +183,7 @@ int backup_flag(const char *file) {
 int backup_restore_flag(const char *file) {
     const char *path = setting_text("DB_PATH");
     char problem[DATABASE_PROBLEM] = "";
-    size_t size = strlen(path) + BACKUP_ASIDE;
+    size_t size = PATH_MAX + BACKUP_ASIDE;      /* it may be a link to somewhere */
     char *aside = alloc_zero(size);
     int r = backup_restore(path, file, aside, size, problem);
     int code = r ? tell(r, problem)

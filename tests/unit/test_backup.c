@@ -190,6 +190,26 @@ static void a_first_restore_needs_no_ledger(void **state) {
     assert_int_equal(rows(p->path), 3);
 }
 
+static void behind_a_link_the_file_is_replaced(void **state) {
+    struct place *p = *state;
+    char link[400], problem[DATABASE_PROBLEM] = "";
+    struct stat is;
+    snprintf(link, sizeof link, "%s.link", p->path);
+    struct store *s = open_store(p);
+    pay(p, s, 0, 3);
+    assert_int_equal(symlink(p->path, link), 0);
+    assert_int_equal(backup_make(p->path, p->copy, problem), 0);
+    pay(p, s, 3, 4);
+    store_close(s);
+    assert_int_equal(backup_restore(link, p->copy, p->aside, sizeof p->aside, problem), 0);
+    assert_int_equal(lstat(link, &is), 0);
+    assert_true(S_ISLNK(is.st_mode));
+    assert_int_equal(strncmp(p->aside, p->path, strlen(p->path)), 0);
+    assert_int_equal(rows(p->path), 3);
+    assert_int_equal(rows(p->aside), 7);
+    unlink(link);
+}
+
 static void what_is_in_use_is_not_replaced(void **state) {
     struct place *p = *state;
     char problem[DATABASE_PROBLEM] = "", byte;
@@ -274,6 +294,7 @@ int main(void) {
         TEST(a_full_disk_leaves_no_half_copy),
         TEST(restoring_brings_back_what_was_and_keeps_what_is),
         TEST(a_first_restore_needs_no_ledger),
+        TEST(behind_a_link_the_file_is_replaced),
         TEST(what_is_in_use_is_not_replaced),
         TEST(a_damaged_copy_is_refused),
         TEST(a_damaged_ledger_can_be_replaced),
