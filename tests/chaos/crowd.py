@@ -5,12 +5,15 @@ Every question bears a mark ("q7 of 5001") that is in no other, so that its way 
 import collections
 import time
 
+from world import ADMIN
+
 BOT = "@helper_ai_bot"
 PRIVATE = range(5001, 5013)
 MOODY = range(5101, 5104)                    # they block the bot and come back
 GROUP, FORUM, TOPICS = -1001000001, -1001000002, (700007, 700008)          # topics: no message has such a number, or a reply to it would be none
 SMALL, LARGE = -4501, -1001000003            # the group that becomes a supergroup in the middle
 MEMBERS = {7001: "Ada", 7002: "Bob", 7003: "Eve"}
+SILENT = range(20001, 20061)                 # they talked to the bot long ago
 TALKER = 7009                                # talks in groups and never means the bot
 HOW = ["", "[[deltas=5]]", "[[deltas=20 delta_ms=30]]", "[[deltas=60 delta_ms=20 words=400]]", "[[first_ms=700]]", "[[words=1200 deltas=40 delta_ms=10]]"]
 
@@ -23,13 +26,14 @@ class Crowd:
         self.deeds, self.count = [], collections.Counter()
         self.latest = {}                                         # (chat, thread, user) → the question he may still edit
         self.away, self.moved = set(), False
+        self.to_confirm = None                                   # what the administrator has written to everybody
         world.control("chat", {"chat": SMALL, "type": "group"})
-        for chat in (*PRIVATE, *MOODY, GROUP, FORUM):
+        for chat in (ADMIN, *PRIVATE, *MOODY, GROUP, FORUM, *SILENT):
             world.control("chat", {"chat": chat})
 
     def act(self):
         deeds = {self.ask: 52, self.ask_long: 2, self.edit: 6, self.press_stop: 9, self.press_retry: 8, self.command: 8, self.talk: 4,
-                 self.odd_press: 1, self.block: 1.5, self.again: 2}
+                 self.odd_press: 1, self.block: 1.5, self.again: 2, self.broadcast: 1}
         self.random.choices(list(deeds), list(deeds.values()))[0]()
 
     # ---- who and where ----
@@ -137,6 +141,28 @@ class Crowd:
         if message:
             made = self.world.control("callback", {**self.who(*place), "message_id": message[0]["id"], "data": "size 1024x1024"})
             self.note("odd press", place, made["update_id"])
+
+    # ---- to everybody ----
+
+    def broadcast(self):
+        """The administrator writes to everybody, and presses the button as soon as it stands there; sometimes the other one."""
+        if self.to_confirm:
+            return
+        self.tally["broadcast"] += 1
+        self.to_confirm = f"news {self.tally['broadcast']} for **everybody**"
+        self.world.control("message", {"chat": ADMIN, "user": ADMIN, "text": f"/broadcast {self.to_confirm}"})
+        self.later(0.5, self.confirm)
+
+    def confirm(self):
+        if not self.to_confirm:
+            return
+        word = "send" if self.random.random() < 0.8 else "drop"
+        try:
+            self.world.control("press", {"chat": ADMIN, "user": ADMIN, "data": f"broadcast {word} "})
+        except AssertionError:                                   # it does not stand there yet
+            self.later(0.5, self.confirm)
+            return
+        self.to_confirm = None
 
     # ---- what is not for the bot, and who is not there ----
 

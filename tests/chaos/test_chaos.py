@@ -6,18 +6,20 @@ CHAOS_SECONDS (25) or CHAOS_MINUTES say how long, CHAOS_SEED repeats a run's dec
     verdict.py   what must be true in the end
 """
 import collections
+import contextlib
 import json
 import os
 import random
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "e2e")]
-from crowd import Crowd  # noqa: E402
+from crowd import SILENT, Crowd  # noqa: E402
 from verdict import Judge  # noqa: E402
 from world import ROOT, World, free_port, until  # noqa: E402
 
@@ -55,6 +57,15 @@ class Chaos:
         self.pending = []                                        # (when, what) to be done later
         self.calm, self.doomed = False, set()                    # whose death at a named step is still to come
         self.crowd = Crowd(self.world, self.random, self.tally, self.later)
+        self.remember_the_silent()
+
+    def remember_the_silent(self):
+        """Whom only the database knows."""
+        ledger = self.world.start("ledger")
+        until(lambda: self.world.redis.exists(self.world.key("spend:ready")), "the tables")
+        self.world.kill(ledger)
+        with contextlib.closing(sqlite3.connect(self.world.path / "gpttg.db", timeout=10)) as db, db:
+            db.executemany("INSERT INTO users (user_id, first_seen) VALUES (?, 1)", [(chat,) for chat in SILENT])
 
     # ---- programs that come and go ----
 
@@ -184,7 +195,8 @@ class Chaos:
             self.revive()
             try:
                 fetched = not any(bot["pending"] for bot in self.world.control("counters")["bots"])
-                return fetched and not self.world.left()
+                state, shown = self.world.redis.hmget(self.world.key("broadcast"), "state", "shown_state")
+                return fetched and state in (None, "done") and state == shown and not self.world.left()
             except Exception:                                    # Redis may just be loading
                 return False
         try:

@@ -3,7 +3,7 @@ side answered and billed, what the ledger has. `tally` gets what is to be told e
 import collections
 import re
 
-from crowd import LARGE, MOODY, SMALL
+from crowd import LARGE, MOODY, SILENT, SMALL
 
 CALLBACK_S = 150                             # so long Telegram takes an answer to a press
 MARK = re.compile(r"\bq\d+ of (-?\d+)(?=[ »])")             # whole: of an answer that was stopped the rest may be missing
@@ -50,6 +50,7 @@ class Judge:
         self.who_forgot_was_told()
         for job in self.questions():
             self.is_shown(job)
+        self.everybody_was_told()
         self.nothing_else_is_shown()
         self.in_order()
         self.chains_are_linear()
@@ -182,6 +183,17 @@ class Judge:
             reply = int(job["message"]) if n == 0 else 0         # in private only where something came in between
             assert message["reply_to"] in ((reply, 0) if moved or n or int(job["chat"]) > 0 else (reply,)), message
             assert "reply_markup" not in message or "stop " not in str(message["reply_markup"]), message
+
+    def everybody_was_told(self):
+        """What was sent to everybody is there once; that it is there no second time is what nothing_else_is_shown() says."""
+        for job in [job for job in self.jobs.values() if job.get("what") == "broadcast"]:
+            given = [self.jobs.get(f"{job['name']}-to-{chat}") for chat in SILENT]
+            if job.get("decided") != "send":
+                assert not any(given), f"{job} was not to be sent"
+                continue
+            self.tally["to everybody"] += 1
+            for copy in given:
+                assert copy and [m["text"] for m in self.parts(copy)] == [job["text"].replace("**", "")], f"{job}\n{copy}"
 
     def nothing_else_is_shown(self):
         """What belongs to no job was sent by somebody who died before he could note it, and was sent again."""
