@@ -232,9 +232,9 @@ static void read_message(struct arena *mem, const cJSON *message, struct update 
 
 /* ---- what is no message ---- */
 
-/* What administrators press is asked of the ledger like a command: "model image gpt-image-9". */
+/* Some are asked of the ledger like a command: an administrator's "model image gpt-image-9" and "dead drop 1", anybody's "own gpt-9". */
 static bool is_for_the_desk(const char *data, size_t len) {
-    return (len == 5 && !memcmp(data, "model", 5)) || (len == 4 && !memcmp(data, "dead", 4));
+    return (len == 5 && !memcmp(data, "model", 5)) || (len == 4 && !memcmp(data, "dead", 4)) || (len == 3 && !memcmp(data, "own", 3));
 }
 
 /* A button says what it does and to what: "stop 823456002-1795001002000" to a job, "drop 0123456789ab" to a file;
