@@ -464,7 +464,7 @@ static const struct text {
     {"model_signs",
      {{"Цены: за миллион токенов (вопрос / ответ). 👁 видит, 📄 читает файлы, 🛠 инструменты, 💭 рассуждает.", NULL},
       {"Prices: per million tokens (in / out). 👁 sees, 📄 reads files, 🛠 has tools, 💭 reasons.", NULL}}},
-    {"model_set", {{"Вам отвечает другая модель.", "Теперь вам отвечает {}"}, {"Another model answers you.", "You are answered by {} now"}}},
+    {"model_set", {{"Вам отвечает другая модель.", "Теперь вам отвечает {}"}, {"Another model answers you.", "You are now answered by {}"}}},
     {"model_default", {{"Вам отвечает общая модель.", "Теперь вам отвечает общая модель: {}"}, {"The bot's own model answers you.", "The bot's own model answers you now: {}"}}},
     {"model_usage", {{"Так: /model, /model имя, /model default", NULL}, {"Like this: /model, /model name, /model default", NULL}}},
     {"model_not_allowed",
