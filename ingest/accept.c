@@ -196,8 +196,10 @@ static enum script ask(struct args *args, const struct update *u, const struct r
         script = ask_accept(args, u, r);
     }
     fields_add(args, u, r, now_ms);
-    if (script == SCRIPT_ACCEPT || script == SCRIPT_RETRY || script == SCRIPT_CHOOSE)
+    if (script == SCRIPT_ACCEPT || script == SCRIPT_RETRY || script == SCRIPT_CHOOSE) {
         args_int(args, setting_number("USER_RATE_PER_MIN"));
+        args_str(args, setting_text("USER_MODELS"));
+    }
     if (r->fate == FATE_LIBRARY)
         args_str(args, "library");
     return script;

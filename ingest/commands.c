@@ -3,6 +3,7 @@
 #include <strings.h>
 #include <unicase.h>
 #include "proto/keys.h"
+#include "services/settings.h"
 
 /* What stands in the ledger's database is answered by it. */
 #define LEDGER(question) { FATE_LINE, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = question }
@@ -15,6 +16,7 @@ const struct command commands[] = {
     { "files",      "",                         false, IN_BOTH,    { FATE_FILES },                 "menu_files" },
     { "library",    "",                         false, IN_PRIVATE, { FATE_LIBRARY },               "menu_library" },
     { "retry",      "",                         false, IN_BOTH,    { FATE_RETRY },                 "menu_retry" },
+    { "model",      "",                         false, IN_BOTH,    LEDGER("model"),                "menu_model", "USER_MODELS", "model_off_admin" },
     { "stats",      "",                         false, IN_BOTH,    LEDGER("stats"),                "menu_stats" },
     { "forget",     "",                         false, IN_PRIVATE, { FATE_LINE, .line = "forget_ask" }, "menu_forget" },
     { "start",      "",                         false, IN_BOTH,    { FATE_LINE, .line = "start" }, NULL },
@@ -31,8 +33,12 @@ const struct command commands[] = {
     { 0 },
 };
 
+bool command_is_off(const struct command *c) {
+    return c->needs && !setting_is_set(c->needs);
+}
+
 bool command_is_for(const struct command *c, bool admin, unsigned where) {
-    return (c->where & where) && (admin || !c->admin);
+    return (c->where & where) && (admin || !c->admin) && !command_is_off(c);
 }
 
 static size_t name_length(const char *text) {

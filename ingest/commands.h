@@ -12,10 +12,13 @@ struct command {
     unsigned where;              /* IN_… */
     struct route route;
     const char *menu;            /* name of the text beside it in a menu; NULL: in no menu */
+    const char *needs;           /* the setting without which it does not exist; NULL: none */
+    const char *missed;          /* name of the text that an administrator is told then */
 };
 
 /* In the order in which menus show them; ends with names NULL. */
 extern const struct command commands[];
+bool command_is_off(const struct command *c);    /* what it needs is not set */
 bool command_is_for(const struct command *c, bool admin, unsigned where);
 
 /* What a text calls, when it begins with a command: `/name`, `/name@bot`. Borrowed from it. */

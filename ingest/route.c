@@ -68,6 +68,7 @@ static const struct row {
     { "callback_query", "unshelve", IN_PRIVATE, SAID_AT_ALL, { FATE_LIBRARY } },
     { "callback_query", "model",   IN_PRIVATE, SAID_AT_ALL, { FATE_PRESS, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = "setmodel" } },
     { "callback_query", "broadcast", IN_PRIVATE, SAID_AT_ALL, { FATE_PRESS, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = "spread" } },
+    { "callback_query", "own",     IN_BOTH,    SAID_AT_ALL, { FATE_PRESS, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = "model" } },
     { "callback_query", "dead",    IN_PRIVATE, SAID_AT_ALL, { FATE_PRESS, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = "dead" } },
     { "callback_query", "drop",    IN_BOTH,    SAID_AT_ALL, { FATE_FILES } },
     { "callback_query", NULL,      0,          SAID_AT_ALL, { FATE_PRESS } },
@@ -209,6 +210,12 @@ static struct route route_of_user(const struct update *u, struct route r) {
     return r;
 }
 
+/* What there is, as the reader may use it. In a group one has to know first how the bot is spoken to. */
+static const char *help_line(bool is_group, bool is_admin) {
+    static const char *const lines[][2] = { { "help", "help_model" }, { "help_admin", "help_admin_model" }, { "help_group", "help_group_model" } };
+    return lines[is_group ? 2 : is_admin][setting_is_set("USER_MODELS")];
+}
+
 static bool draws(const struct route *r) {
     return r->kind && is(r->kind, KIND_IMAGE);
 }
@@ -221,16 +228,15 @@ static struct route route_of_command(const struct update *u, const struct called
     if (is_group && elsewhere)
         return (struct route){ FATE_PASS };
     const struct command *c = elsewhere ? NULL : command_named(called->name, called->name_len);
-    if (c && !command_is_for(c, route_is_admin(u), where_of(u)))
-        c = NULL;
-    if (!c)
-        return is_group && !called->bot_len ? (struct route){ FATE_PASS } : unknown;
+    bool exists = c && command_is_for(c, route_is_admin(u), where_of(u));
+    if (!exists && is_group && !called->bot_len)
+        return (struct route){ FATE_PASS };
+    if (!exists)
+        return c && command_is_off(c) && route_is_admin(u) ? (struct route){ FATE_LINE, .line = c->missed } : unknown;
     struct route r = c->route;
     bool helps = r.line && is(r.line, "help"), greets = r.line && is(r.line, "start");
-    if (is_group && (helps || greets)) /* there one has to know how it is spoken to */
-        r.line = "help_group";
-    else if (helps && route_is_admin(u))
-        r.line = "help_admin";
+    if (helps || (greets && is_group))
+        r.line = help_line(is_group, route_is_admin(u));
     if (r.fate == FATE_LIBRARY)
         return setting_number("LIBRARY_FILES") ? route_of_library(u, r) : unknown;
     if (r.what)
@@ -310,11 +316,14 @@ static struct route press(const struct update *u, struct route r) {
         return grant(u, r);
     if (is(u->content, "forget"))        /* only in private, where nobody else can press it */
         return with_access(u, r);
-    if (r.what) {                        /* an administrator's button */
+    if (r.what)
         r.text = u->words;
+    bool is_own = r.what && is(r.what, "model");
+    if (is_own && !setting_is_set("USER_MODELS"))
+        return (struct route){ FATE_PRESS, .line = "model_off" };
+    if (r.what && !is_own)               /* an administrator's button */
         return route_is_admin(u) ? r : (struct route){ FATE_PRESS, .line = "not_yours" };
-    }
-    bool serves = r.fate == FATE_RETRY || r.fate == FATE_FILES || r.fate == FATE_LIBRARY || r.fate == FATE_CHOOSE;
+    bool serves = is_own || r.fate == FATE_RETRY || r.fate == FATE_FILES || r.fate == FATE_LIBRARY || r.fate == FATE_CHOOSE;
     if (serves && is_closed_group(u))
         return (struct route){ FATE_PRESS, .line = "not_allowed" };
     return serves ? with_access(u, r) : r;

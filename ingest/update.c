@@ -232,9 +232,9 @@ static void read_message(struct arena *mem, const cJSON *message, struct update 
 
 /* ---- what is no message ---- */
 
-/* What administrators press is asked of the ledger like a command: "model image gpt-image-9". */
+/* Some are asked of the ledger like a command: an administrator's "model image gpt-image-9" and "dead drop 1", anybody's "own gpt-9". */
 static bool is_for_the_desk(const char *data, size_t len) {
-    static const char *const words[] = { "model", "dead", "broadcast", NULL };
+    static const char *const words[] = { "model", "dead", "broadcast", "own", NULL };
     for (int i = 0; words[i]; i++)
         if (len == strlen(words[i]) && !memcmp(data, words[i], len))
             return true;

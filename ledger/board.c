@@ -1,5 +1,6 @@
 #include "ledger/board.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,18 +11,21 @@
 #include "ledger/status.h"
 #include "services/alloc.h"
 
-/* Each command: its name, its key without the prefix (NULL: none), what stands behind it. */
+/* Each command: its name, its key without the prefix (NULL: none; one that ends in a colon goes on with the id of who asks), what stands
+ * behind it. */
 static const struct board_question {
     const char *what;
+    bool is_everybodys;                          /* else administrators' */
     void (*answer)(struct board *b);
     struct { const char *name, *key, *more; } commands[BOARD_COMMANDS + 1];
 } questions[] = {
-    { "models", models_list, { { "HGETALL", "models", "" }, { "HGETALL", "settings", "" }, { 0 } } },
-    { "setmodel", models_choose, { { "HGETALL", "models", "" }, { "HGETALL", "settings", "" }, { 0 } } },
-    { "pricing", models_prices, { { "HGETALL", "models", "" }, { "HGETALL", "settings", "" }, { 0 } } },
-    { "dead", dead_answer, { { "XREVRANGE", "dead", "+ - COUNT 10" }, { "XLEN", "dead", "" }, { 0 } } },
-    { "limits", status_limits, { { "HGETALL", "limits", "" }, { 0 } } },
-    { "status", status_answer, { { "HGETALL", "workers", "" }, { "HGETALL", "versions", "" },
+    { "model", true, models_choose_own, { { "HGETALL", "models", "" }, { "HGETALL", "settings", "" }, { "HGETALL", "user:", "" }, { 0 } } },
+    { "models", false, models_list, { { "HGETALL", "models", "" }, { "HGETALL", "settings", "" }, { 0 } } },
+    { "setmodel", false, models_choose, { { "HGETALL", "models", "" }, { "HGETALL", "settings", "" }, { 0 } } },
+    { "pricing", false, models_prices, { { "HGETALL", "models", "" }, { "HGETALL", "settings", "" }, { 0 } } },
+    { "dead", false, dead_answer, { { "XREVRANGE", "dead", "+ - COUNT 10" }, { "XLEN", "dead", "" }, { 0 } } },
+    { "limits", false, status_limits, { { "HGETALL", "limits", "" }, { 0 } } },
+    { "status", false, status_answer, { { "HGETALL", "workers", "" }, { "HGETALL", "versions", "" },
         { "XLEN", "media", "" }, { "XLEN", "llm", "" }, { "XLEN", "outbound", "" }, { "XLEN", "ledger", "" },
         { "XRANGE", "media", "- + COUNT 1" }, { "XRANGE", "llm", "- + COUNT 1" }, { "XRANGE", "outbound", "- + COUNT 1" }, { "XRANGE", "ledger", "- + COUNT 1" },
         { "ZCARD", "busy", "" }, { "ZCARD", "later", "" }, { "INFO", NULL, "memory" }, { "INFO", NULL, "server" }, { "XREVRANGE", "dead", "+ - COUNT 3" }, { 0 } } },
@@ -35,13 +39,16 @@ const struct board_question *board_find(const char *what) {
     return NULL;
 }
 
-bool board_command(const struct board_question *q, unsigned n, const char *prefix, struct args *ret) {
+bool board_command(const struct board_question *q, unsigned n, const char *prefix, int64_t user, struct args *ret) {
     if (n >= BOARD_COMMANDS || !q->commands[n].name)
         return false;
     args_str(ret, q->commands[n].name);
     if (q->commands[n].key) {
-        char key[300];
-        snprintf(key, sizeof key, "%s%s", prefix, q->commands[n].key);
+        const char *name = q->commands[n].key;
+        char key[300], id[24] = "";
+        if (name[strlen(name) - 1] == ':')
+            snprintf(id, sizeof id, "%" PRId64, user);
+        snprintf(key, sizeof key, "%s%s%s", prefix, name, id);
         args_str(ret, key);
     }
     for (const char *at = q->commands[n].more; *at; at += strspn(at, " ")) {
@@ -82,7 +89,7 @@ void board_take(struct board *b, unsigned n, const redisReply *reply) {
 void board_answer(const struct board_question *q, struct board *b, struct answer *ret) {
     answer_begin(ret);
     b->answer = ret;
-    if (!b->asked->is_admin) {
+    if (!q->is_everybodys && !b->asked->is_admin) {
         answer_line(ret, "unknown_command", "");
         return;
     }

@@ -1,4 +1,4 @@
-/* What administrators ask that does not stand in the database: it is read from Redis by a few plain commands, on the loop, and answered
+/* What is asked that does not stand in the database, mostly by administrators: it is read from Redis by a few plain commands, on the loop, and answered
  * together with the prices in force. The table in board.c names each question and its commands. */
 #ifndef LEDGER_BOARD_H
 #define LEDGER_BOARD_H
@@ -28,10 +28,10 @@ struct board {                                   /* one question, while it is an
 
 struct board_question;
 const struct board_question *board_find(const char *what);         /* NULL: it is not one of these */
-/* Its n-th command, from 0. False: there is no further one. */
-bool board_command(const struct board_question *q, unsigned n, const char *prefix, struct args *ret);
+/* Its n-th command, from 0, for who asks. False: there is no further one. */
+bool board_command(const struct board_question *q, unsigned n, const char *prefix, int64_t user, struct args *ret);
 void board_take(struct board *b, unsigned n, const redisReply *reply);
-/* *ret is to be freed with answer_done(). Only an administrator is told anything. */
+/* *ret is to be freed with answer_done(). Most of it is told to administrators alone. */
 void board_answer(const struct board_question *q, struct board *b, struct answer *ret);
 void board_done(struct board *b);
 

@@ -208,7 +208,7 @@ static enum step_end look_around(struct steps *s) {
     struct desk *d = desk_of(s);
     struct args args = { 0 };
     board_done(&d->board);
-    for (unsigned i = 0; board_command(d->board_asks, i, d->svc->prefix, &args); i++) {
+    for (unsigned i = 0; board_command(d->board_asks, i, d->svc->prefix, d->asked.user, &args); i++) {
         d->glancing++;
         d->glances[i] = (struct glancing){ d, redis_command(d->svc->redis, &args, on_glance, &d->glances[i]) };
     }
@@ -380,6 +380,7 @@ static void revive(struct desk *d) {
     ticket_args(&args, &(struct ticket){ STREAM_LEDGER, d->item->id, fields_str(d->item->fields, "job") });
     args_add(&args, what, len);
     args_str(&args, what + len + 1);
+    args_str(&args, setting_text("USER_MODELS"));
     d->call = redis_script(d->svc->redis, SCRIPT_REVIVE, &args, on_script, d);
 }
 

@@ -12,7 +12,7 @@
 #include "services/settings.h"
 
 enum { IN_MENU = 8, LINE_MOST = 300, NAME_MOST = 200 };
-enum { LISTED, SETTINGS_NOW };                             /* which glance is which: as the table of questions has them */
+enum { LISTED, SETTINGS_NOW, USER_NOW };                          /* which glance is which: as the table of questions has them */
 
 static const struct kind {
     const char *setting, *ability, *title, *done;
@@ -229,25 +229,42 @@ void models_prices(struct board *b) {
 
 /* ---- a choice ---- */
 
-static void menu(struct board *b, int kind, int page) {
-    const char *used = models_in_use(kind, b->glances[SETTINGS_NOW].hash), *word = kinds[kind].words;
-    int count, word_len = (int)strcspn(word, " ");
-    struct known *all = collect(b, kind, &count);
+/* A button for one: "✅ gpt-6-luna · $0.10 / $0.50 👁🛠". A name that is too long for it can be written. */
+static void offer_one(struct board *b, const char *model, bool used, const char *says) {
+    char price[LINE_MOST];
+    struct buf words;
+    buf_init(&words, 2 * LINE_MOST);
+    price_words(b->prices, model, price);
+    (void)buf_printf(&words, "%s%.40s%s%.40s ", used ? "✅ " : "", model, *price ? " · " : "", price);
+    abilities(b->prices, model, &words);
+    if (words.data[words.len - 1] == ' ')
+        words.data[--words.len] = 0;
+    (void)board_offer(b, buf_cstr(&words), "%s %s", says, model);
+    buf_done(&words);
+}
+
+/* A page of the list, and ways to those beside it. `says`: what its buttons begin with. */
+static void offer_page(struct board *b, const struct known *all, int count, int page, const char *used, const char *says) {
     int pages = count ? (count + IN_MENU - 1) / IN_MENU : 1;
     page = page < pages ? page : pages - 1;
+    for (int i = page * IN_MENU; i < count && i < (page + 1) * IN_MENU; i++)
+        offer_one(b, all[i].name, !strcmp(all[i].name, used), says);
+    if (page > 0)
+        (void)board_offer(b, "«", "%s %d", says, page - 1);
+    if (page + 1 < pages)
+        (void)board_offer(b, "»", "%s %d", says, page + 1);
+}
+
+static void menu(struct board *b, int kind, int page) {
+    const char *used = models_in_use(kind, b->glances[SETTINGS_NOW].hash), *word = kinds[kind].words;
+    char says[32];
+    int count;
+    struct known *all = collect(b, kind, &count);
+    snprintf(says, sizeof says, "model %.*s", (int)strcspn(word, " "), word);
     board_say(b, "setmodel_menu", "");
     board_say(b, kinds[kind].title, "");
     (void)list_one(b, used, true);
-    for (int i = page * IN_MENU; i < count && i < (page + 1) * IN_MENU; i++) {
-        char words[LINE_MOST], price[LINE_MOST];
-        price_words(b->prices, all[i].name, price);
-        snprintf(words, sizeof words, "%s%.40s%s%.40s", strcmp(all[i].name, used) ? "" : "✅ ", all[i].name, *price ? " · " : "", price);
-        (void)board_offer(b, words, "model %.*s %s", word_len, word, all[i].name);      /* a name too long for a button can be written */
-    }
-    if (page > 0)
-        (void)board_offer(b, "«", "model %.*s %d", word_len, word, page - 1);
-    if (page + 1 < pages)
-        (void)board_offer(b, "»", "model %.*s %d", word_len, word, page + 1);
+    offer_page(b, all, count, page, used, says);
     for (int k = 0; k < MODEL_KINDS; k++)
         if (k != kind)
             (void)board_offer(b, texts_fixed(b->asked->lang, kinds[k].title), "model %.*s 0", (int)strcspn(kinds[k].words, " "), kinds[k].words);
@@ -301,4 +318,88 @@ void models_choose(struct board *b) {
         wish(b, kind < 0 ? 0 : kind, "");
     else
         choose(b, kind, model);
+}
+
+/* ---- a user's own ---- */
+
+/* NULL, or the name of the text that says why nobody can have it. Where OpenAI has no list, the word of USER_MODELS is enough. */
+static const char *objection(const struct board *b, const char *model) {
+    bool by_name = strcmp(setting_text("USER_MODELS"), "all") != 0;
+    bool is_there = has_list(b) ? fields_get(b->glances[LISTED].hash, model) != NULL : by_name || prices_known(b->prices, model);
+    if (!setting_has_model("USER_MODELS", model))
+        return "model_not_allowed";
+    if (!is_there)
+        return "model_unknown";
+    if (is_shut(b, model))
+        return "setmodel_shut";
+    return kind_of(b->prices, model) == 0 ? NULL : "model_unable";
+}
+
+/* Those that a user can choose: as USER_MODELS has them, or with `all` as /models has them; the caller frees. */
+static struct known *collect_own(const struct board *b, int *ret_count) {
+    const char *named = setting_text("USER_MODELS");
+    if (!strcmp(named, "all"))
+        return collect(b, 0, ret_count);
+    size_t most = 1;
+    for (const char *c = named; *c; c++)
+        most += *c == ',';
+    struct known *all = alloc_zero(most * sizeof *all + strlen(named) + 1);
+    int count = 0;
+    for (char *name = strcpy((char *)(all + most), named), *rest; name; name = rest) {      /* the names live behind the list of them */
+        rest = strchr(name, ',');
+        if (rest)
+            *rest++ = 0;
+        if (!objection(b, name))
+            all[count++] = (struct known){ name, 0, 0 };
+    }
+    *ret_count = count;
+    return all;
+}
+
+static void menu_of_own(struct board *b, int page) {
+    const struct fields *user = b->glances[USER_NOW].hash;
+    const char *own = user ? fields_str(user, "model") : "", *bots = models_in_use(0, b->glances[SETTINGS_NOW].hash);
+    bool in_force = *own && setting_has_model("USER_MODELS", own);         /* as accept.lua has it */
+    char words[LINE_MOST];
+    int count;
+    struct known *all = collect_own(b, &count);
+    board_say(b, "model_menu", "");
+    (void)list_one(b, in_force ? own : bots, true);
+    if (*own && !in_force)
+        board_say(b, "model_withdrawn", own);
+    else if (in_force && objection(b, own))
+        board_say(b, "model_gone", "");
+    board_gap(b);
+    board_say(b, "model_signs", "");
+    offer_page(b, all, count, page, in_force ? own : bots, "own");
+    snprintf(words, sizeof words, "default · %.40s", bots);
+    (void)board_offer(b, words, "own default");
+    free(all);
+}
+
+static void wish_own(struct board *b, const char *model) {
+    char price[LINE_MOST], about[LINE_MOST + NAME_MOST];
+    const char *now = *model ? model : models_in_use(0, b->glances[SETTINGS_NOW].hash);
+    price_words(b->prices, now, price);
+    snprintf(b->answer->wish, sizeof b->answer->wish, "user:%" PRId64 " model%s%s", b->asked->user, *model ? " " : "", model);
+    snprintf(about, sizeof about, "%s%s%s", now, *price ? ", " : "", price);
+    answer_line(b->answer, *model ? "model_set" : "model_default", about);
+}
+
+void models_choose_own(struct board *b) {
+    char name[NAME_MOST + 1] = "", more[2] = "";
+    int words = sscanf(b->asked->text, "%200s %1s", name, more);
+    const char *why = NULL;
+    if (!setting_is_set("USER_MODELS"))
+        answer_line(b->answer, "model_off", "");
+    else if (words > 1)
+        answer_line(b->answer, "model_usage", "");
+    else if (!*name || is_page(name))
+        menu_of_own(b, atoi(name));
+    else if (!strcmp(name, "default"))
+        wish_own(b, "");
+    else if ((why = objection(b, name)) != NULL)
+        answer_line(b->answer, why, name);
+    else
+        wish_own(b, name);
 }

@@ -263,6 +263,11 @@ static void say_limit(struct desk_work *w, const char *line, int64_t nusd) {
     say(w, line, nusd < 0 ? "" : money_print_usd(limit, nusd));
 }
 
+/* The one he has chosen, also while that is not permitted and the bot's answers. */
+static void say_model(struct desk_work *w, const char *model) {
+    say(w, *model && !setting_has_model("USER_MODELS", model) ? "user_model_idle" : "user_model", model);
+}
+
 static void on_person(const struct person *p, void *owner) {
     struct desk_work *w = owner;
     say_name(w, p);
@@ -270,6 +275,7 @@ static void on_person(const struct person *p, void *owner) {
     say(w, "user_role", p->role);
     say_limit(w, "user_day", p->day_nusd);
     say_limit(w, "user_month", p->month_nusd);
+    say_model(w, p->model);
     w->found++;
 }
 
@@ -287,7 +293,7 @@ static int answer_user(struct desk_work *w) {
         return answer_user_list(w);
     int r = sums_people(w->sums, w->user, 1, on_person, w, w->problem);
     if (!r && !w->found)
-        on_person(&(struct person){ w->user, -1, -1, "", "" }, w);
+        on_person(&(struct person){ w->user, -1, -1, "", "", "" }, w);
     if (!r)
         r = gather(w->sums, w->user, w->asked->now_ms, &w->spent, w->problem);
     if (r)

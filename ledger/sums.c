@@ -113,12 +113,12 @@ int sums_limits(struct sums *s, int64_t user, int64_t *ret_day, int64_t *ret_mon
 }
 
 int sums_people(struct sums *s, int64_t user, int most, person_fn *each, void *owner, char problem[STORE_PROBLEM]) {
-    sqlite3_stmt *st = ask(s, "SELECT user_id, coalesce(daily_budget_nusd, -1), coalesce(monthly_budget_nusd, -1), name, role FROM users"
+    sqlite3_stmt *st = ask(s, "SELECT user_id, coalesce(daily_budget_nusd, -1), coalesce(monthly_budget_nusd, -1), name, role, model FROM users"
                               " WHERE user_id = ?1 OR (?1 = " EVERYBODY_TEXT " AND user_id > 0) ORDER BY max(first_seen, changed_at) DESC, user_id LIMIT ?2",
                            2, user, (int64_t)most);
     int code = SQLITE_ERROR;
     while (st && (code = sqlite3_step(st)) == SQLITE_ROW)
-        each(&(struct person){ sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2), text_at(st, 3), text_at(st, 4) }, owner);
+        each(&(struct person){ sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2), text_at(st, 3), text_at(st, 4), text_at(st, 5) }, owner);
     return end(s, st, code, problem);
 }
 

@@ -27,7 +27,7 @@ int sums_failed(struct sums *s, int64_t from_ms, int64_t to_ms, int64_t *ret_cal
 /* The limits that an administrator has set a user; -1: none of his own. */
 int sums_limits(struct sums *s, int64_t user, int64_t *ret_day, int64_t *ret_month, char problem[STORE_PROBLEM]);
 /* A user, or the `most` newest ones with EVERYBODY; budgets: -1: none of his own. */
-struct person { int64_t user, day_nusd, month_nusd; const char *name, *role; };
+struct person { int64_t user, day_nusd, month_nusd; const char *name, *role, *model; };
 typedef void person_fn(const struct person *person, void *owner);
 int sums_people(struct sums *s, int64_t user, int most, person_fn *each, void *owner, char problem[STORE_PROBLEM]);
 /* Those above `after` who have written to the bot in private, ascending. False from the callback ends it. */

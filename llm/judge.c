@@ -45,6 +45,15 @@ static bool is_lost_library(const char *code, const char *message) {
     return false;
 }
 
+/* OpenAI says it with 400, 403 (the project may not have it) or 404. */
+static bool is_lost_model(const char *code) {
+    return code && !strcmp(code, "model_not_found");
+}
+
+static struct verdict lost_model(void) {
+    return give_up("rejected", "model", "the model is not there");
+}
+
 static struct verdict lost_library(void) {
     return (struct verdict){.what = VERDICT_NO_LIBRARY, .why = "the library is not there any more"};
 }
@@ -118,12 +127,14 @@ struct verdict judge_http(const struct http_result *r) {
     }
     if (r->status == 401)
         return give_up("key", "key", "the API key was refused");
+    if ((r->status == 400 || r->status == 403) && is_lost_model(code))
+        return lost_model();
     if (r->status == 403)
         return give_up("key", "key", "the API key may not do this");
     if (r->status == 404 && is_lost_library(code, message))
         return lost_library();
     if (r->status == 404 && !is_lost_chain(code, parameter, message))
-        return is_lost_file(code, message) ? lost_file() : give_up("rejected", "model", "the model is not there");
+        return is_lost_file(code, message) ? lost_file() : lost_model();
     if (r->status == 408 || r->status == 409 || r->status >= 500)
         return r->should_retry == 0 ? give_up("failed", NULL, "it said not to ask again") : again(wait_ms, r->status >= 500, "the model's server failed");
     if (r->should_retry == 1)

@@ -178,9 +178,18 @@ enum step_end step_stopped(struct steps *s) {
 
 /* ── given up ──────────────────────────────────────────────────────────────────────────────────────────────── */
 
+/* A model that its user has chosen is his to change, and nothing that the administrators have set is wrong. */
+static void blame_choice(struct answer *a) {
+    if (a->verdict.alert && !strcmp(a->verdict.alert, "model") && *fields_str(a->job, "own_model")) {
+        a->verdict.line = "model_gone";
+        a->verdict.alert = NULL;
+    }
+}
+
 enum step_end step_give_up(struct steps *s) {
     struct answer *a = answer_of(s);
     const struct verdict *v = &a->verdict;
+    blame_choice(a);
     bool dead = !strcmp(v->line, "failed");
     note(a, dead || v->alert ? LOG_WARN : LOG_INFO, "give_up: %s (%s)", v->why, v->line);
     if (dead)

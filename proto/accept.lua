@@ -1,7 +1,8 @@
 -- accept: one update of Telegram becomes a job, once. The update may be confirmed only after this has answered.
 -- ARGV: update, job, conv ('' = direct; with `first` = ledger it is answered there), lane_max (-1: only as a further part of a question), gather (whose parts find each other, '' none),
 --       open_ms (a further part may follow within that time; 0: this is whole), edit ('edit': a text that was sent before, changed),
---       n, n × (name, value)   fields of the job: what was asked; per_min (questions that one user may ask in a minute; 0 or not there: no limit)
+--       n, n × (name, value)   fields of the job: what was asked; per_min (questions that one user may ask in a minute; 0 or not there: no limit);
+--       user_models (USER_MODELS: which model a user may have of his own; '' or not there: none)
 -- Answers: 'ok' | 'dup' (accepted before) | 'full' (the lane is: a direct job says so instead) | 'joined' (to the question before it)
 --        | 'same' (an edit that changed nothing, or a question that waits still and now reads so) | 'old' (an edit of an older question: a
 --        direct job says what to do) | 'other' (not a part of anything: nothing was done, the update is not seen)
@@ -9,7 +10,7 @@
 local update, job, conv, lane_max = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
 local gather, open_ms, edit = ARGV[5], tonumber(ARGV[6]), ARGV[7]
 local fields, behind = pairs_at(9, tonumber(ARGV[8]))
-local per_min = tonumber(ARGV[behind])
+local per_min, user_models = tonumber(ARGV[behind]), ARGV[behind + 1]
 local MOST = 10                          -- pictures of an album, as Telegram has it
 local is_album = string.sub(gather, 1, 6) == 'album:'
 local asked = by_name(fields)
@@ -124,7 +125,7 @@ local function edited()
 end
 
 local change = edit ~= '' and edited()
-local models = models_of(asked.user)
+local models = models_of(asked.user, user_models)
 local first_part = gather ~= '' and edit == '' and tail and is_open(tail)
 local answer = answers()
 if is_seen(update) then return 'dup' end

@@ -1,15 +1,15 @@
 -- choose: a button under a picture was pressed, or one of the sizes that /img offers.
 -- ARGV: update, job, conv, what ('size': draw it as large as that · 'again': once more · 'sizes': ask for another size · 'asfile': the
 --       same bytes as a file), target (the question's nonce; else the job of the picture), size ('' or <width>x<height>), lane_max,
---       n, n × (name, value)   fields of the press; per_min as of accept
+--       n, n × (name, value)   fields of the press; per_min and user_models as of accept
 -- Answers: 'ok' | 'dup' | 'busy' (it is being done already) | 'none' (that question is closed, that picture too old) | 'full' | 'denied' | 'refused' | 'fast'
 local PLACE, PICTURE = { 'chat', 'chat_type', 'topic', 'v' }, { 'text', 'message', 'files' }
 local update, job, what, target, size, lane_max = tonumber(ARGV[1]), ARGV[2], ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
 local fields, behind = pairs_at(9, tonumber(ARGV[8]))
-local per_min = tonumber(ARGV[behind])
+local per_min, user_models = tonumber(ARGV[behind]), ARGV[behind + 1]
 local asked = by_name(fields)
 local no = is_refused(asked)
-local models = models_of(asked.user)
+local models = models_of(asked.user, user_models)
 if no then need('set', P .. 'admins') end
 local conv = conv_of_button(target, ARGV[3], asked.chat)
 local was = by_name(call('HGETALL', job_key(target)))

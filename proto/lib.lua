@@ -306,12 +306,13 @@ local function write_kept(writes)
   end
 end
 
--- The models that are set, as a job takes them along when it is accepted: what is set later is for later questions. A user's own one
--- goes before everybody's.
-local function models_of(user)
+-- The models that are set, as a job takes them along when it is accepted: what is set later is for later questions. The one that a user
+-- has chosen goes before everybody's while it is permitted (USER_MODELS: 'all', or names with commas; '' or nil: none is).
+local function models_of(user, permitted)
   local all = call('HMGET', P .. 'settings', 'OPENAI_MODEL', 'OPENAI_IMAGE_MODEL', 'OPENAI_TRANSCRIBE_MODEL')
   local own = call('HGET', P .. 'user:' .. (user or ''), 'model')
-  local set = {}
+  if own and permitted ~= 'all' and not string.find(',' .. (permitted or '') .. ',', ',' .. own .. ',', 1, true) then own = nil end
+  local set = own and { 'own_model', 1 } or {}
   for i, name in ipairs({ 'model', 'image_model', 'transcribe_model' }) do
     local model = i == 1 and own or all[i]
     if model then set[#set + 1], set[#set + 2] = name, model end

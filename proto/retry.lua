@@ -1,6 +1,6 @@
 -- retry: the last question of a conversation once more, from where it was asked the first time. The new answer takes the old one's place:
 -- in the chat, whose messages the new job goes on with, and in the dialogue.
--- ARGV: update, job, conv, target (the job whose button was pressed; '' = the last one), n, n × (name, value)   who asks for it: as of any direct job; per_min as of accept
+-- ARGV: update, job, conv, target (the job whose button was pressed; '' = the last one), n, n × (name, value)   who asks for it: as of any direct job; per_min and user_models as of accept
 -- Answers: 'ok' | 'dup' | 'busy' (something is in hand) | 'none' (there is nothing to repeat, or it is too long ago) | 'denied' (it is another one's) | 'refused' | 'fast' (as of accept)
 local WHAT = { 'kind', 'first', 'text', 'reply', 'reply_name', 'reply_bot', 'quote', 'forward', 'edited', 'parts',
   'files', 'heard', 'size', 'v' }
@@ -9,10 +9,10 @@ local HERE = { 'topic', 'message' }              -- what has a meaning in that c
 local WHERE = { 'chat', 'chat_type' }
 local update, job, conv, target = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local fields, behind = pairs_at(6, tonumber(ARGV[5]))
-local per_min = tonumber(ARGV[behind])
+local per_min, user_models = tonumber(ARGV[behind]), ARGV[behind + 1]
 local asked = by_name(fields)
 local no = is_refused(asked)
-local models = models_of(asked.user)
+local models = models_of(asked.user, user_models)
 if no then need('set', P .. 'admins') end
 conv = conv_of_button(target, conv, asked.chat)
 local old = former(conv)

@@ -1,9 +1,10 @@
 -- revive: an administrator decides about what was given up: it is asked once more, in its conversation's lane, or forgotten.
--- ARGV: queue, entry, job   the question to the ledger that says so; what ('replay' · 'drop' · 'all': forget everything that is dead), id (of the dead entry; '' with `all`)
+-- ARGV: queue, entry, job   the question to the ledger that says so; what ('replay' · 'drop' · 'all': forget everything that is dead), id (of the dead entry; '' with `all`);
+--       user_models as of accept
 -- Answers: 'ok' · 'none' (there is no such entry) · 'old' (its job is not known any more, or was no question: it can only be dropped) · 'stale'
 local WHAT = { 'kind', 'first', 'chat', 'chat_type', 'user', 'role', 'topic', 'update', 'message', 'text', 'lang', 'name', 'asked', 'v', 'reply', 'reply_name',
   'reply_bot', 'quote', 'forward', 'edited', 'words', 'files', 'size', 'library' }
-local q, e, job, what, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local q, e, job, what, id, user_models = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 if guard(q, e, job) ~= 'live' then
   forget(q, e)
   return 'stale'
@@ -14,7 +15,7 @@ local dead = there and by_name(there[2]) or {}
 local was = what == 'replay' and dead.job and is_type('hash', job_key(dead.job)) and by_name(call('HGETALL', job_key(dead.job))) or {}
 local conv = was.conv or ''
 local new = id .. '-revived'
-local models = models_of(was.user)
+local models = models_of(was.user, user_models)
 local epoch = conv ~= '' and call('HGET', chat_key(conv), 'epoch') or '0'
 need_to_move(conv)
 need('hash', job_key(new))

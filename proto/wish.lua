@@ -1,4 +1,4 @@
--- wish: what the ledger was asked makes sense as a change (/setmodel): from now on the job is one, and comes back to it as an entry `set`.
+-- wish: what the ledger was asked makes sense as a change (/setmodel, /model): from now on the job is one, and comes back to it as an entry `set`.
 -- ARGV: queue, entry, job, n, n × (name, value)   fields of the job: set:0, …, line, about
 -- Answers: 'ok' | 'stale' (somebody has answered it, perhaps we ourselves)
 local q, e, job = ARGV[1], ARGV[2], ARGV[3]

@@ -15,7 +15,7 @@
 #include "services/redis.h"
 #include "services/utf8.h"
 
-enum { SETTINGS_MOST = 64, SHOWN_BYTES = 60, EXPECTED_BYTES = 500 };
+enum { SETTINGS_MOST = 64, SHOWN_BYTES = 60, EXPECTED_BYTES = 500, MODELS_MOST = 50, MODEL_BYTES = 200 };
 
 static struct {
     enum service_bit service;
@@ -238,6 +238,43 @@ static bool check_choice(const struct setting *s, struct value *v, char *expecte
     return found;
 }
 
+/* One name of the list, which ends at a comma. `all` and `default` are words of ours: the former stands alone, the latter is no model. */
+static bool is_model(const char *name, size_t len) {
+    bool is_ours = (len == 3 && !memcmp(name, "all", 3)) || (len == 7 && !memcmp(name, "default", 7));
+    for (size_t i = 0; i < len; i++)
+        if (name[i] <= ' ' || name[i] >= 0x7F)
+            return false;
+    return len > 0 && len <= MODEL_BYTES && !is_ours;
+}
+
+/* Those around the commas; one within a name stays. */
+static void drop_blanks(char *list) {
+    char *to = list;
+    for (const char *at = list; *at; at++) {
+        const char *next = at + strspn(at, " ");
+        bool within = to > list && to[-1] != ',' && *next && *next != ',';
+        if (*at != ' ' || within)
+            *to++ = *at;
+    }
+    *to = '\0';
+}
+
+static bool check_models(const struct setting *s, struct value *v, char *expected) {
+    snprintf(expected, EXPECTED_BYTES, "all, or up to %d names of models, separated by commas", MODELS_MOST);
+    drop_blanks(v->text);
+    if (!strcmp(v->text, "all"))
+        return true;
+    int count = 0;
+    for (const char *at = v->text;; at++) {
+        size_t len = strcspn(at, ",");
+        if (!is_model(at, len) || ++count > MODELS_MOST)
+            return false;
+        at += len;
+        if (!*at)
+            return true;
+    }
+}
+
 static bool check(const struct setting *s, struct value *v, char *expected) {
     switch (s->type) {
     case SET_TEXT:
@@ -253,6 +290,7 @@ static bool check(const struct setting *s, struct value *v, char *expected) {
     case SET_PRICES:    return check_prices(s, v, expected);
     case SET_ZONE:      return check_zone(s, v, expected);
     case SET_CHOICE:    return check_choice(s, v, expected);
+    case SET_MODELS:    return check_models(s, v, expected);
     }
     assert(!"a type of the table without a check");
     return false;
@@ -404,6 +442,21 @@ int setting_ids(const char *name, const int64_t **ret_ids) {
     assert(settings_table[i].type == SET_IDS);
     *ret_ids = the_settings.values[i].ids;
     return the_settings.values[i].id_count;
+}
+
+bool setting_has_model(const char *name, const char *model) {
+    int i = index_of(name);
+    assert(settings_table[i].type == SET_MODELS);
+    const char *at = the_settings.values[i].text;
+    if (!strcmp(at, "all"))
+        return true;
+    for (; *at; at += strspn(at, ",")) {
+        size_t len = strcspn(at, ",");
+        if (strlen(model) == len && !memcmp(at, model, len))
+            return true;
+        at += len;
+    }
+    return false;
 }
 
 struct prices *settings_prices_again(char *problem) {

@@ -16,7 +16,8 @@ enum setting_type {
     SET_URL,                         /* http or https; without its trailing slashes afterwards */
     SET_PROXY, SET_REDIS_URL, SET_LISTEN /* host:port */, SET_PATH,
     SET_PRICES,                      /* a good prices file when set; the fallback may be missing: then it is empty */
-    SET_ZONE, SET_CHOICE
+    SET_ZONE, SET_CHOICE,
+    SET_MODELS                       /* names of models with commas, or `all`; without blanks afterwards */
 };
 
 struct setting {
@@ -46,6 +47,8 @@ bool setting_nusd(const char *name, int64_t *ret_nusd);
 /* SET_IDS: is `id` in it (`*` has everybody)? */
 bool setting_has_id(const char *name, int64_t id);
 int setting_ids(const char *name, const int64_t **ret_ids);    /* 0 for empty and for `*` */
+/* SET_MODELS: is that one named (`all` names every one)? */
+bool setting_has_model(const char *name, const char *model);
 
 /* The prices of PRICES_FILE over the three price variables. NULL after an error line; what nobody reads in the file is warned of. */
 struct prices;

@@ -43,6 +43,8 @@ const struct setting settings_table[] = {
       .meaning = "Documents a user may keep in his library, which every question in private may draw on; 0: there is none." },
 
     { "OPENAI_MODEL", "gpt-6.1-terra", SET_TEXT, MONEY, MODEL_FORM, .meaning = "The model that answers questions." },
+    { "USER_MODELS", NULL, SET_MODELS, FOR_INGEST | FOR_LEDGER,
+      .meaning = "Models among which each user may choose his own by /model: names with commas, or all; empty: nobody chooses." },
     { "OPENAI_TRANSCRIBE_MODEL", "gpt-transcribe", SET_TEXT, MONEY, MODEL_FORM,
       .meaning = "The model that turns speech into text." },
     { "OPENAI_IMAGE_MODEL", "gpt-image-2.6-flare", SET_TEXT, MONEY, MODEL_FORM, .meaning = "The model that draws pictures." },

@@ -8,6 +8,74 @@
 /* A form with a {} is the one for a detail; `plain` is said when there is none (NULL: the line never has one). */
 struct words { const char *plain, *about; };
 
+/* The helps, with or without the line of /model, which is not everywhere. */
+#define HELP_RU(model) \
+    "Пришлите вопрос: текст, голос, фото или файл. Я помню, о чём мы говорили.\n\n" \
+    "/img — нарисовать картинку\n" \
+    "/reset или /new — забыть разговор\n" \
+    "/cancel или /stop — остановить ответ\n" \
+    "/retry — ответить заново\n" \
+    "/files, /library — ваши файлы\n" \
+    "/start, /help — подсказка\n" model \
+    "/stats — расходы\n" \
+    "/forget — удалить всё обо мне"
+#define HELP_EN(model) \
+    "Send me a question: text, voice, a photo or a file. I remember what we talked about.\n\n" \
+    "/img — draw a picture\n" \
+    "/reset or /new — forget the dialogue\n" \
+    "/cancel or /stop — stop the answer\n" \
+    "/retry — answer again\n" \
+    "/files, /library — your files\n" \
+    "/start, /help — help\n" model \
+    "/stats — spending\n" \
+    "/forget — delete my data"
+#define HELP_ADMIN_RU(model) \
+    "Пришлите текст, голос, фото или файл.\n\n" \
+    "/img — картинка\n" \
+    "/reset, /new — забыть\n" \
+    "/cancel, /stop — остановить\n" \
+    "/retry — заново\n" \
+    "/files, /library — файлы\n" \
+    "/start — кнопки\n" \
+    "/help — подсказка\n" \
+    "/stats, /stat, /export — расходы\n" \
+    "/user — люди, /broadcast — всем\n" \
+    "/forget — забыть меня\n" model \
+    "/models, /setmodel, /pricing — модели\n" \
+    "/status, /limits, /dead — состояние"
+#define HELP_ADMIN_EN(model) \
+    "Send text, voice, a photo or a file.\n\n" \
+    "/img — a picture\n" \
+    "/reset, /new — anew\n" \
+    "/cancel, /stop — stop\n" \
+    "/retry — answer again\n" \
+    "/files, /library — files\n" \
+    "/start — buttons\n" \
+    "/help — help\n" \
+    "/stats, /stat, /export — spending\n" \
+    "/user — people, /broadcast — to all\n" \
+    "/forget — forget me\n" model \
+    "/models, /setmodel, /pricing — models\n" \
+    "/status, /limits, /dead — the state"
+#define HELP_GROUP_RU(model) \
+    "В группе я отвечаю, если упомянуть меня через @ или ответить на моё сообщение: текст, голос, фото или файл.\n\n" \
+    "/img — картинка\n" \
+    "/reset или /new — забыть разговор\n" \
+    "/cancel или /stop — остановить ответ\n" \
+    "/retry — ответить заново\n" \
+    "/files — файлы разговора\n" \
+    "/start, /help — подсказка\n" model \
+    "/stats — расходы"
+#define HELP_GROUP_EN(model) \
+    "In a group I answer what mentions me with @ or replies to me: text, voice, a photo or a file.\n\n" \
+    "/img — a picture\n" \
+    "/reset or /new — forget the dialogue\n" \
+    "/cancel or /stop — stop the answer\n" \
+    "/retry — answer again\n" \
+    "/files — files of the dialogue\n" \
+    "/start, /help — help\n" model \
+    "/stats — spending"
+
 static const struct text {
     const char *name;
     struct words in[TEXTS_LANGS];
@@ -93,75 +161,12 @@ static const struct text {
     {"start",
      {{"Здравствуйте! Спросите о чём угодно — я отвечу. Что я ещё умею: /help", NULL},
       {"Hello! Ask me anything and I will answer. What else I can do: /help", NULL}}},
-    {"help",
-     {{"Пришлите вопрос: текст, голос, фото или файл. Я помню, о чём мы говорили.\n\n"
-       "/img — нарисовать картинку\n"
-       "/reset или /new — забыть разговор\n"
-       "/cancel или /stop — остановить ответ\n"
-       "/retry — ответить заново\n"
-       "/files, /library — ваши файлы\n"
-       "/start, /help — подсказка\n"
-       "/stats — расходы\n"
-       "/forget — удалить всё обо мне",
-       NULL},
-      {"Send me a question: text, voice, a photo or a file. I remember what we talked about.\n\n"
-       "/img — draw a picture\n"
-       "/reset or /new — forget the dialogue\n"
-       "/cancel or /stop — stop the answer\n"
-       "/retry — answer again\n"
-       "/files, /library — your files\n"
-       "/start, /help — help\n"
-       "/stats — spending\n"
-       "/forget — delete my data",
-       NULL}}},
-    {"help_admin",
-     {{"Пришлите текст, голос, фото или файл.\n\n"
-       "/img — картинка\n"
-       "/reset, /new — забыть\n"
-       "/cancel, /stop — остановить\n"
-       "/retry — заново\n"
-       "/files, /library — файлы\n"
-       "/start — кнопки\n"
-       "/help — подсказка\n"
-       "/stats, /stat, /export — расходы\n"
-       "/user — люди, /broadcast — всем\n"
-       "/forget — забыть меня\n"
-       "/models, /setmodel, /pricing — модели\n"
-       "/status, /limits, /dead — состояние",
-       NULL},
-      {"Send text, voice, a photo or a file.\n\n"
-       "/img — a picture\n"
-       "/reset, /new — anew\n"
-       "/cancel, /stop — stop\n"
-       "/retry — answer again\n"
-       "/files, /library — files\n"
-       "/start — buttons\n"
-       "/help — help\n"
-       "/stats, /stat, /export — spending\n"
-       "/user — people, /broadcast — to all\n"
-       "/forget — forget me\n"
-       "/models, /setmodel, /pricing — models\n"
-       "/status, /limits, /dead — the state",
-       NULL}}},
-    {"help_group",
-     {{"В группе я отвечаю, если упомянуть меня через @ или ответить на моё сообщение: текст, голос, фото или файл.\n\n"
-       "/img — картинка\n"
-       "/reset или /new — забыть разговор\n"
-       "/cancel или /stop — остановить ответ\n"
-       "/retry — ответить заново\n"
-       "/files — файлы разговора\n"
-       "/start, /help — подсказка\n"
-       "/stats — расходы",
-       NULL},
-      {"In a group I answer what mentions me with @ or replies to me: text, voice, a photo or a file.\n\n"
-       "/img — a picture\n"
-       "/reset or /new — forget the dialogue\n"
-       "/cancel or /stop — stop the answer\n"
-       "/retry — answer again\n"
-       "/files — files of the dialogue\n"
-       "/start, /help — help\n"
-       "/stats — spending",
-       NULL}}},
+    {"help", {{HELP_RU(""), NULL}, {HELP_EN(""), NULL}}},
+    {"help_model", {{HELP_RU("/model — ваша модель\n"), NULL}, {HELP_EN("/model — your model\n"), NULL}}},
+    {"help_admin", {{HELP_ADMIN_RU(""), NULL}, {HELP_ADMIN_EN(""), NULL}}},
+    {"help_admin_model", {{HELP_ADMIN_RU("/model — моя модель\n"), NULL}, {HELP_ADMIN_EN("/model — my model\n"), NULL}}},
+    {"help_group", {{HELP_GROUP_RU(""), NULL}, {HELP_GROUP_EN(""), NULL}}},
+    {"help_group_model", {{HELP_GROUP_RU("/model — ваша модель\n"), NULL}, {HELP_GROUP_EN("/model — your model\n"), NULL}}},
     {"answer_whole", {{"Ответ длинный, дальше — в файле: здесь он целиком.", NULL}, {"The answer is long. This file has all of it.", NULL}}},
     {"ask_prompt", {{"Что нарисовать? Опишите картинку словами.", NULL}, {"What shall I draw? Describe the picture in words.", NULL}}},
     {"ask_size", {{"Какого размера нарисовать?", NULL}, {"Which size shall it have?", NULL}}},
@@ -263,6 +268,7 @@ static const struct text {
     {"menu_library", {{"Моя библиотека документов", NULL}, {"My library of documents", NULL}}},
     {"menu_retry", {{"Ответить на последний вопрос заново", NULL}, {"Answer the last question again", NULL}}},
     {"menu_forget", {{"Удалить всё обо мне", NULL}, {"Delete all about me", NULL}}},
+    {"menu_model", {{"Какая модель вам отвечает", NULL}, {"The model that answers you", NULL}}},
     {"menu_stats", {{"Мои расходы", NULL}, {"My spending", NULL}}},
     {"menu_stat", {{"Расходы всех", NULL}, {"Everybody's spending", NULL}}},
     {"menu_user", {{"Пользователи: роли и лимиты", NULL}, {"Users: roles and limits", NULL}}},
@@ -328,6 +334,9 @@ static const struct text {
     {"user_role", {{"Роль: по настройкам", "Роль: {}"}, {"Role: by the settings", "Role: {}"}}},
     {"user_day", {{"Лимит на день: общий", "Свой лимит на день: {}"}, {"Limit per day: the general one", "Own limit per day: {}"}}},
     {"user_month", {{"Лимит на месяц: общий", "Свой лимит на месяц: {}"}, {"Limit per month: the general one", "Own limit per month: {}"}}},
+    {"user_model", {{"Модель: общая", "Своя модель: {}"}, {"Model: the general one", "Own model: {}"}}},
+    {"user_model_idle",
+     {{"Модель: общая", "Модель: общая (выбрана {}, но не разрешена)"}, {"Model: the general one", "Model: the general one ({} was chosen, but is not permitted)"}}},
     {"stats_today", {{"Сегодня", "Сегодня: {}"}, {"Today", "Today: {}"}}},
     {"stat_week", {{"7 дней", "7 дней: {}"}, {"7 days", "7 days: {}"}}},
     {"stats_month", {{"Этот месяц", "Этот месяц: {}"}, {"This month", "This month: {}"}}},
@@ -456,6 +465,29 @@ static const struct text {
     {"setmodel_unable",
      {{"Эта модель такого не умеет. Какие есть: /models", "Модель {} такого не умеет. Какие есть: /models"},
       {"This model cannot do that. Those there are: /models", "The model {} cannot do that. Those there are: /models"}}},
+    /* what everybody is told of his own */
+    {"model_menu", {{"Какая модель должна вам отвечать? Сейчас:", NULL}, {"Which model shall answer you? Now it is:", NULL}}},
+    {"model_signs",
+     {{"Цены: за миллион токенов (вопрос / ответ). 👁 видит, 📄 читает файлы, 🛠 инструменты, 💭 рассуждает.", NULL},
+      {"Prices: per million tokens (in / out). 👁 sees, 📄 reads files, 🛠 has tools, 💭 reasons.", NULL}}},
+    {"model_set", {{"Вам отвечает другая модель.", "Теперь вам отвечает {}"}, {"Another model answers you.", "You are now answered by {}"}}},
+    {"model_default", {{"Вам отвечает общая модель.", "Теперь вам отвечает общая модель: {}"}, {"The bot's own model answers you.", "The bot's own model answers you now: {}"}}},
+    {"model_usage", {{"Так: /model, /model имя, /model default", NULL}, {"Like this: /model, /model name, /model default", NULL}}},
+    {"model_not_allowed",
+     {{"Эту модель выбрать нельзя. Какие можно: /model", "Модель {} выбрать нельзя. Какие можно: /model"},
+      {"This model cannot be chosen. Those that can: /model", "The model {} cannot be chosen. Those that can: /model"}}},
+    {"model_unknown", {{"Такой модели нет. Какие есть: /model", "Модели {} нет. Какие есть: /model"},
+                       {"There is no such model. Those there are: /model", "There is no model {}. Those there are: /model"}}},
+    {"model_unable", {{"Эта модель не умеет отвечать. Какие умеют: /model", "Модель {} не умеет отвечать. Какие умеют: /model"},
+                      {"This model cannot answer. Those that can: /model", "The model {} cannot answer. Those that can: /model"}}},
+    {"model_gone", {{"Модели, которую вы выбрали, больше нет. Выберите другую: /model", NULL},
+                    {"The model that you have chosen is there no more. Choose another one: /model", NULL}}},
+    {"model_withdrawn", {{"Модель, которую вы выбрали, больше не разрешена.", "{} вы выбирали раньше, но теперь эта модель не разрешена."},
+                         {"The model that you had chosen is not permitted any more.", "You had chosen {}, which is not permitted any more."}}},
+    {"model_off", {{"Выбирать модель здесь нельзя.", NULL}, {"The model cannot be chosen here.", NULL}}},
+    {"model_off_admin",
+     {{"Своя модель у каждого включается настройкой USER_MODELS. Общая для всех: /setmodel", NULL},
+      {"The setting USER_MODELS lets users have models of their own. The one for everybody: /setmodel", NULL}}},
     {"pricing_title", {{"Цены моделей, которые сейчас работают: за миллион токенов (вопрос / ответ), за минуту или за картинку.", NULL},
                        {"Prices of the models in use: per million tokens (in / out), per minute or per picture.", NULL}}},
     {"pricing_general", {{"по общим ценам настроек", NULL}, {"by the general prices of the settings", NULL}}},

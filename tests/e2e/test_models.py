@@ -3,6 +3,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from media_world import sample
+from test_albums import file_of
 from test_answers import bodies
 from world import ADMIN, until
 
@@ -82,6 +84,37 @@ def test_pictures_and_speech_have_models_of_their_own(world):
     until(lambda: world.rows(), "the bill")
     assert world.rows()[0]["model"] == "gpt-image-2"
     world.at_rest()
+
+
+def test_the_next_voice_is_heard_by_the_model_that_is_set(world):
+    listed(world)
+    heard = ["gpt-transcribe", "whisper-1", "gpt-transcribe"]
+    for n, name in enumerate(heard):
+        world.control("model", {"models": ["gpt-6.1-terra", name], "strict_models": True})       # no other one hears now
+        if n:
+            world.say(ADMIN, f"/setmodel voice {name if n == 1 else 'default'}")
+            told(world, f"heard by {name}")
+        world.control("message", {"chat": CHAT, "kind": "voice", "file": file_of(world, sample("voice.oga"))})
+        until(lambda: len([t for t in world.shown(CHAT) if "You said" in t]) == n + 1, "an answer to each")
+        world.rest(CHAT)
+    world.at_rest()
+    assert [r["model"] for r in world.rows("SELECT * FROM usage WHERE kind = 'transcription' ORDER BY at")] == heard
+    assert {b["model"] for b in bodies(world)} == {"gpt-6.1-terra"}
+
+
+def test_the_next_picture_is_drawn_by_the_model_that_is_set(world):
+    listed(world)
+    for name, says in ((None, None), ("gpt-image-2", "come from gpt-image-2"), ("default", "come from gpt-image-2.6-flare")):
+        if name:
+            world.say(ADMIN, f"/setmodel image {name}")
+            told(world, says)
+        drawn = len(world.rows())
+        world.say(CHAT, "/img a cat")
+        until(lambda: len(world.rows()) == drawn + 1, "the bill of the picture")
+        world.rest(CHAT)
+    world.at_rest()
+    drawn = ["gpt-image-2.6-flare", "gpt-image-2", "gpt-image-2.6-flare"]
+    assert [r["model"] for r in world.rows()] == drawn and [c["params"]["model"] for c in world.calls("POST /v1/images/generations")] == drawn
 
 
 def test_a_model_is_chosen_by_a_button(world):

@@ -48,12 +48,12 @@ class Bench:
         """A plain command on one of our keys: key('HGET', 'job:1', 'how')."""
         return self.redis.call(words[0], PREFIX + words[1], *words[2:])
 
-    def ask(self, conv=CHAT, first="llm", job=None, kind="text", lane_max=20):
+    def ask(self, conv=CHAT, first="llm", job=None, kind="text", lane_max=20, user_models=""):
         """A message comes in. Returns its job's id."""
         update = next(self.updates)
         job = job or f"{update}-1795000000000"
         chat = conv.split(":")[0]
-        self.answer = self.run(calls.accept(update, job, conv, lane_max, first=first, kind=kind, chat=chat, user="7", text="?"))
+        self.answer = self.run(calls.accept(update, job, conv, lane_max, user_models=user_models, first=first, kind=kind, chat=chat, user="7", text="?"))
         return job
 
     def ask_direct(self, line="greeting"):

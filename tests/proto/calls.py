@@ -10,8 +10,8 @@ def _counted(fields):
     return [len(fields), *_flat(fields)]
 
 
-def accept(update, job, conv, lane_max=20, gather="", open_ms=0, edit="", per_min=0, **fields):
-    return ["accept", update, job, conv, lane_max, gather, open_ms, edit, *_counted(fields), per_min]
+def accept(update, job, conv, lane_max=20, gather="", open_ms=0, edit="", per_min=0, user_models="", **fields):
+    return ["accept", update, job, conv, lane_max, gather, open_ms, edit, *_counted(fields), per_min, user_models]
 
 
 def alert(cause, about=""):
@@ -53,8 +53,8 @@ def bury(queue, entry, reason, fields):
     return ["bury", queue, entry, reason, *_counted(fields)]
 
 
-def choose(update, job, conv, what, target, size="", lane_max=20, per_min=0, **fields):
-    return ["choose", update, job, conv, what, target, size, lane_max, *_counted(fields), per_min]
+def choose(update, job, conv, what, target, size="", lane_max=20, per_min=0, user_models="", **fields):
+    return ["choose", update, job, conv, what, target, size, lane_max, *_counted(fields), per_min, user_models]
 
 
 def claim(queue, me, whose, *entries):
@@ -132,8 +132,8 @@ def response(queue, entry, job, call, response_id):
     return ["response", queue, entry, job, call, response_id]
 
 
-def retry(update, job, conv, target="", per_min=0, **fields):
-    return ["retry", update, job, conv, target, *_counted(fields), per_min]
+def retry(update, job, conv, target="", per_min=0, user_models="", **fields):
+    return ["retry", update, job, conv, target, *_counted(fields), per_min, user_models]
 
 
 def say(queue, entry, job, before, more, *whose):
@@ -170,8 +170,8 @@ def catalog(models):
     return ["catalog", *_counted(models)]
 
 
-def revive(queue, entry, job, what, dead=""):
-    return ["revive", queue, entry, job, what, dead]
+def revive(queue, entry, job, what, dead="", user_models=""):
+    return ["revive", queue, entry, job, what, dead, user_models]
 
 
 def unpark(most=100):

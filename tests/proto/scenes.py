@@ -837,6 +837,12 @@ def revive_what_was_given_up(bench):
     return calls.revive("ledger", *asked_of_ledger(bench), "replay", given_up(bench))
 
 
+@scene(full="refused")
+def accept_with_a_model_of_ones_own(bench):
+    bench.key("HSET", "user:7", "model", "gpt-own")
+    return calls.accept(901, "901-1", "7", user_models="gpt-9,gpt-own", first="llm", kind="text", chat="7", user="7", text="?")
+
+
 @scene()
 def revive_it_behind_another(bench):
     dead = given_up(bench)

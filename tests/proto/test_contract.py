@@ -5,7 +5,7 @@ import pytest
 import calls
 from bench import CHAT
 from engine import PREFIX, RedisError, as_dict, make_groups
-from scenes import DAY, EVENT, MONTH, asked_of_ledger, decided, given_up, holding, part, picture, spreading, tag, transcribed, uploaded
+from scenes import DAY, EVENT, MONTH, asked_of_ledger, decided, drawn, given_up, holding, part, picture, spreading, tag, transcribed, uploaded
 
 # ---- coming in ------------------------------------------------------------------------------------------------------
 
@@ -1986,10 +1986,65 @@ def test_a_job_takes_the_models_along_that_are_set_when_it_comes(bench):
     bench.key("HSET", "settings", "OPENAI_MODEL", "gpt-9", "OPENAI_IMAGE_MODEL", "image-9", "OPENAI_TRANSCRIBE_MODEL", "ear-9")
     second = bench.ask()
     bench.key("HSET", "user:7", "model", "gpt-own")
-    third = bench.ask()
+    third = bench.ask(user_models="all")
     assert "model" not in bench.job(first)
     assert [bench.job(second)[name] for name in ("model", "image_model", "transcribe_model")] == ["gpt-9", "image-9", "ear-9"]
     assert bench.job(third)["model"] == "gpt-own"
+
+
+OWN = [("all", "gpt-own"), ("gpt-own", "gpt-own"), ("gpt-1,gpt-own,gpt-2", "gpt-own"), ("", "gpt-9"), ("gpt-1", "gpt-9"), ("gpt-own-2,my-gpt-own,gpt-ow", "gpt-9"), ("gpt.own", "gpt-9")]
+
+
+def answers(bench, job, model):
+    """That model, as the job has it; and whether it is the user's choice."""
+    fields = bench.job(job)
+    assert (fields["model"], fields.get("own_model")) == (model, "1" if model == "gpt-own" else None)
+    assert fields["image_model"] == "image-9"
+
+
+def chosen(bench):
+    bench.key("HSET", "settings", "OPENAI_MODEL", "gpt-9", "OPENAI_IMAGE_MODEL", "image-9")
+    bench.key("HSET", "user:7", "model", "gpt-own")
+
+
+@pytest.mark.parametrize("permitted, model", OWN)
+def test_a_user_has_the_model_that_he_has_chosen_while_it_is_permitted(bench, permitted, model):
+    chosen(bench)
+    answers(bench, bench.ask(user_models=permitted), model)
+    assert bench.run(calls.accept(901, "901-1", "8", user_models=permitted, first="llm", kind="text", chat="8", user="8", text="?")) == "ok"
+    assert bench.job("901-1")["model"] == "gpt-9" and "own_model" not in bench.job("901-1")
+
+
+def test_an_older_ingest_permits_nothing(bench):
+    chosen(bench)
+    old = calls.accept(901, "901-1", "7", first="llm", kind="text", chat="7", user="7", text="?")[:-1]
+    assert bench.run(old) == "ok"
+    answers(bench, "901-1", "gpt-9")
+
+
+@pytest.mark.parametrize("permitted, model", OWN)
+def test_what_is_answered_anew_has_the_model_that_is_chosen_and_permitted_now(bench, permitted, model):
+    job, follow = bench.answered()
+    bench.deliver(job, follow)
+    chosen(bench)
+    assert bench.run(calls.retry(901, "901-1", CHAT, user_models=permitted, kind="line", chat="-100123", user="7")) == "ok"
+    answers(bench, "901-1", model)
+
+
+def test_a_picture_that_is_drawn_again_has_the_models_of_who_presses(bench):
+    job = drawn(bench)
+    chosen(bench)
+    told = {"chat": "-100123", "topic": "45", "user": "7", "callback": "c"}
+    assert bench.run(calls.choose(901, "901-1", CHAT, "again", job, user_models="all", **told)) == "ok"
+    answers(bench, "901-1", "gpt-own")
+
+
+@pytest.mark.parametrize("permitted, model", OWN)
+def test_what_was_given_up_has_it_too(bench, permitted, model):
+    dead = given_up(bench)
+    chosen(bench)
+    assert bench.run(calls.revive("ledger", *asked_of_ledger(bench), "replay", dead, permitted)) == "ok"
+    answers(bench, dead + "-revived", model)
 
 
 def test_a_choice_comes_back_as_a_change_once(bench):

@@ -39,6 +39,7 @@ static void what_waiting_does_not_mend_is_given_up(void **state) {
         {429, "{\"error\":{\"code\":\"insufficient_quota\"}}", "quota", "quota"},
         {429, "{\"error\":{\"type\":\"insufficient_quota\",\"code\":null}}", "quota", "quota"},
         {401, "", "key", "key"}, {403, "{}", "key", "key"}, {404, "{\"error\":{\"code\":\"model_not_found\"}}", "rejected", "model"},
+        {400, "{\"error\":{\"code\":\"model_not_found\",\"param\":\"model\"}}", "rejected", "model"}, {403, "{\"error\":{\"code\":\"model_not_found\"}}", "rejected", "model"},
         {400, "{\"error\":{\"code\":\"invalid_prompt\"}}", "rejected", NULL}, {413, "", "too_long", NULL}, {400, "", "rejected", NULL},
         {418, "", "rejected", NULL},
     };

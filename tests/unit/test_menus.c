@@ -76,6 +76,20 @@ static void only_administrators_see_theirs(void **state) {
     menus_free(m);
 }
 
+static void a_model_of_ones_own_stands_there_only_where_one_may_choose(void **state) {
+    struct menus *m = in("en", "1");
+    assert_null(strstr(body_of(m, "default:"), "\"model\""));
+    assert_null(strstr(body_of(m, "chat:1:"), "\"model\""));
+    menus_free(m);
+    setenv("USER_MODELS", "all", 1);
+    assert_int_equal(settings_read(FOR_INGEST, stderr), 0);
+    m = menus_new(&svc);
+    assert_non_null(strstr(body_of(m, "default:"), "{\"command\":\"model\",\"description\":\"The model that answers you\"}"));
+    assert_non_null(strstr(body_of(m, "all_group_chats:"), "\"model\""));
+    assert_non_null(strstr(body_of(m, "chat:1:"), "\"model\""));
+    menus_free(m);
+}
+
 /* Telegram refuses a whole menu for one entry of a wrong form. */
 static void each_entry_has_the_form_that_telegram_wants(void **state) {
     for (const struct command *c = commands; c->names; c++) {
@@ -94,6 +108,7 @@ int main(void) {
         cmocka_unit_test(one_language_has_one_menu_per_scope),
         cmocka_unit_test(auto_has_english_for_all_and_both_by_name),
         cmocka_unit_test(only_administrators_see_theirs),
+        cmocka_unit_test(a_model_of_ones_own_stands_there_only_where_one_may_choose),
         cmocka_unit_test(each_entry_has_the_form_that_telegram_wants),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

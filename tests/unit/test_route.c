@@ -29,6 +29,18 @@ static int open_to_all(void **state) {
     return with_settings("open", "*", "*", "ru");
 }
 
+static int open_with_models(void **state) {
+    int bad = with_settings("open", "*", "*", "ru");
+    setenv("USER_MODELS", "gpt-6-luna", 1);
+    return bad ? bad : settings_read(FOR_INGEST, stderr);
+}
+
+static int for_friends_with_models(void **state) {
+    int bad = with_settings("open", "42", "*", "ru");
+    setenv("USER_MODELS", "all", 1);
+    return bad ? bad : settings_read(FOR_INGEST, stderr);
+}
+
 static int for_friends(void **state) {
     return with_settings("open", "42", "*", "auto");
 }
@@ -432,12 +444,12 @@ static bool names(const char *help, const char *name, size_t len) {
 }
 
 static void help_names_what_its_reader_may_use_and_nothing_else(void **state) {
-    static const struct { const char *line; bool admin; unsigned where; } helps[] = {
-        { "help", false, IN_PRIVATE }, { "help_admin", true, IN_PRIVATE }, { "help_group", false, IN_GROUPS },
+    static const struct { const char *line, *with_models; bool admin; unsigned where; } helps[] = {
+        { "help", "help_model", false, IN_PRIVATE }, { "help_admin", "help_admin_model", true, IN_PRIVATE }, { "help_group", "help_group_model", false, IN_GROUPS },
     };
     for (size_t h = 0; h < sizeof helps / sizeof *helps; h++)
         for (int lang = 0; lang < TEXTS_LANGS; lang++) {
-            const char *help = texts_fixed(lang, helps[h].line);
+            const char *help = texts_fixed(lang, setting_is_set("USER_MODELS") ? helps[h].with_models : helps[h].line);
             for (const struct command *c = commands; c->names; c++)
                 for (const char *name = c->names; *name; name += strspn(name, " ")) {
                     size_t len = strcspn(name, " ");
@@ -508,6 +520,58 @@ static void who_may_join_whom(void **state) {
     assert_string_equal(gathered(u), "");
 }
 
+/* ---- a model of one's own ---- */
+
+static void without_the_setting_nobody_has_a_model_of_his_own(void **state) {
+    becomes(said("/model"), FATE_LINE, "unknown_command");
+    becomes(said("/model gpt-6-luna"), FATE_LINE, "unknown_command");
+    becomes(said_in_group("/model", false), FATE_PASS, NULL);
+    becomes(said_in_group("/model@helper_bot", false), FATE_LINE, "unknown_command");
+    struct update u = said("/model");
+    u.user = u.chat = ADMIN;
+    becomes(u, FATE_LINE, "model_off_admin");
+    u = pressed("own");
+    u.words = "gpt-6-luna";
+    becomes(u, FATE_PRESS, "model_off");
+    assert_null(route_of(&u).what);
+}
+
+static void with_it_everybody_chooses_for_himself(void **state) {
+    static const char *const whats[] = { "/model", "/model gpt-6-luna", "/model@helper_bot default" }, *const words[] = { "", "gpt-6-luna", "default" };
+    for (int i = 0; i < 3; i++) {
+        struct update u = i == 1 ? said_in_group(whats[i], false) : said(whats[i]);
+        struct route r = route_of(&u);
+        becomes(u, FATE_LINE, NULL);
+        assert_string_equal(r.what, "model");
+        assert_string_equal(r.kind, KIND_ASK);
+        assert_string_equal(r.first, STREAM_LEDGER);
+        assert_string_equal(r.text, words[i]);
+    }
+    struct update u = pressed("own");
+    u.words = "gpt-6-luna";
+    struct route r = route_of(&u);
+    becomes(u, FATE_PRESS, NULL);
+    assert_string_equal(r.what, "model");
+    assert_string_equal(r.text, "gpt-6-luna");
+    becomes(said("/help"), FATE_LINE, "help_model");
+    becomes(said_in_group("/help", false), FATE_LINE, "help_group_model");
+    u = said("/help");
+    u.user = u.chat = ADMIN;
+    becomes(u, FATE_LINE, "help_admin_model");
+    u = pressed("model"); /* everybody's model is another matter */
+    u.words = "chat gpt-6-luna";
+    becomes(u, FATE_PRESS, "not_yours");
+}
+
+static void who_may_not_talk_does_not_choose(void **state) {
+    has_access(said("/model"), "closed");
+    struct update u = pressed("own");
+    u.words = "gpt-6-luna";
+    has_access(u, "closed");
+    u.user = FRIEND;
+    has_access(u, NULL);
+}
+
 static void only_administrators_decide_about_others(void **state) {
     static const char *const buttons[][2] = { { "grant", "guest" }, { "limit", "0.50" } };
     for (int i = 0; i < 2; i++) {
@@ -551,6 +615,10 @@ int main(void) {
         cmocka_unit_test_setup(a_listed_group_is_open_and_the_others_are_closed, in_one_group),
         cmocka_unit_test_setup(the_language_follows_the_setting_or_the_user, for_friends),
         cmocka_unit_test_setup(help_names_what_its_reader_may_use_and_nothing_else, open_to_all),
+        cmocka_unit_test_setup(help_names_what_its_reader_may_use_and_nothing_else, open_with_models),
+        cmocka_unit_test_setup(without_the_setting_nobody_has_a_model_of_his_own, open_to_all),
+        cmocka_unit_test_setup(with_it_everybody_chooses_for_himself, open_with_models),
+        cmocka_unit_test_setup(who_may_not_talk_does_not_choose, for_friends_with_models),
         cmocka_unit_test_setup(menus_have_words_for_their_commands, open_to_all),
         cmocka_unit_test_setup(a_text_that_an_app_may_have_cut_stays_open, open_to_all),
         cmocka_unit_test_setup(who_may_join_whom, open_to_all),

@@ -144,6 +144,17 @@ static void bad_values_are_refused_in_one_line(void **state) {
         { FOR_INGEST, "KEY_PREFIX", "my bot:", NULL },
         { FOR_INGEST, "KEY_PREFIX", "бот:", NULL },
         { FOR_LLM, "OPENAI_MODEL", "gpt 6", NULL },
+        { FOR_INGEST, "USER_MODELS", "gpt 6", "gpttg-ingest: USER_MODELS is \"gpt 6\": expected all, or up to 50 names of models, separated by commas\n" },
+        { FOR_LEDGER, "USER_MODELS", "gpt-6,", NULL },
+        { FOR_LEDGER, "USER_MODELS", ",gpt-6", NULL },
+        { FOR_LEDGER, "USER_MODELS", "gpt-5,,gpt-6", NULL },
+        { FOR_LEDGER, "USER_MODELS", " ", NULL },
+        { FOR_LEDGER, "USER_MODELS", ",", NULL },
+        { FOR_LEDGER, "USER_MODELS", "all,gpt-6", NULL },
+        { FOR_LEDGER, "USER_MODELS", "default", NULL },
+        { FOR_LEDGER, "USER_MODELS", "модель", NULL },
+        { FOR_LEDGER, "USER_MODELS", "gpt-6\ngpt-5", NULL },
+        { FOR_LEDGER, "USER_MODELS", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33,34,35,36,37,38,39,40,41,42,43,44,45,46,47,48,49,50,51", NULL },
         { FOR_LLM, "SYSTEM_PROMPT", "\xff\xfe", "gpttg-llm: SYSTEM_PROMPT is malformed: expected text in UTF-8\n" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -178,6 +189,10 @@ static void good_values_are_taken(void **state) {
         { FOR_INGEST, "ADMIN_ID", "1, 2 ,3" },
         { FOR_INGEST, "ALLOWED_USER_IDS", "7" },
         { FOR_INGEST, "ALLOWED_CHAT_IDS", "-1002233445566, -5" },
+        { FOR_INGEST, "USER_MODELS", " all " },
+        { FOR_LEDGER, "USER_MODELS", "gpt-6" },
+        { FOR_LEDGER, "USER_MODELS", "gpt-6-luna, org/llama:7b , allam,gpt-6-luna" },
+        { FOR_LLM, "USER_MODELS", "junk, of another service," },
         { FOR_INGEST, "TELEGRAM_RATE_CHAT", "junk of another service" },
         { FOR_INGEST, "METRICS_LISTEN", "[::1]:9100" },
         { FOR_INGEST, "METRICS_LISTEN", "localhost:0" },
@@ -275,12 +290,26 @@ static void values_can_be_asked_for(void **state) {
     assert_true(setting_has_id("ALLOWED_CHAT_IDS", -5));
     assert_false(setting_has_id("ALLOWED_CHAT_IDS", 5));
 
+    setenv("USER_MODELS", " gpt-6-luna ,  gpt-6 ", 1);
     setenv("GLOBAL_MONTHLY_BUDGET_USD", "12.5", 1);
     CLEANUP(text_done) char *ledger = said(FOR_LEDGER);
     assert_string_equal(ledger, "");
     int64_t nusd;
     assert_true(setting_nusd("GLOBAL_MONTHLY_BUDGET_USD", &nusd));
     assert_int_equal(nusd, INT64_C(12500000000));
+    assert_string_equal(setting_text("USER_MODELS"), "gpt-6-luna,gpt-6"); /* as a script is told it */
+    assert_true(setting_has_model("USER_MODELS", "gpt-6") && setting_has_model("USER_MODELS", "gpt-6-luna"));
+    assert_false(setting_has_model("USER_MODELS", "gpt") || setting_has_model("USER_MODELS", "luna") || setting_has_model("USER_MODELS", ""));
+    assert_false(setting_has_model("USER_MODELS", "gpt-6-luna,gpt-6"));
+
+    setenv("USER_MODELS", "all", 1);
+    CLEANUP(text_done) char *all = said(FOR_LEDGER);
+    assert_string_equal(all, "");
+    assert_true(setting_has_model("USER_MODELS", "gpt-7"));
+    unsetenv("USER_MODELS");
+    CLEANUP(text_done) char *none = said(FOR_LEDGER);
+    assert_string_equal(none, "");
+    assert_false(setting_has_model("USER_MODELS", "gpt-7"));
 }
 
 static void help_names_each_setting_of_the_service_and_no_other(void **state) {

@@ -123,6 +123,14 @@ static void a_size_is_pressed(void **state) {
     assert_string_equal(u.choice, "");
 }
 
+static void a_button_of_a_model_says_which(void **state) {
+    struct update u = good("{\"update_id\":1,\"callback_query\":{\"id\":\"2\",\"from\":{\"id\":7},\"data\":\"own org/llama-9\"}}");
+    assert_string_equal(u.content, "own");
+    assert_string_equal(u.words, "org/llama-9");
+    u = good("{\"update_id\":1,\"callback_query\":{\"id\":\"2\",\"from\":{\"id\":7},\"data\":\"own\"}}");
+    assert_string_equal(u.content, "other");
+}
+
 static void a_role_is_pressed(void **state) {
     struct update u = good("{\"update_id\":1,\"callback_query\":{\"id\":\"2\",\"from\":{\"id\":7},\"data\":\"grant 5001 guest\"}}");
     assert_string_equal(u.content, "grant");
@@ -474,6 +482,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_mention_of_us_is_found_by_utf16_offsets, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(what_is_answered_and_what_is_marked_in_it, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(the_beginning_of_a_topic_is_no_reply, open_arena, close_arena),
+        cmocka_unit_test_setup_teardown(a_button_of_a_model_says_which, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(whose_words_were_forwarded, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(who_speaks_as_a_chat_is_that_chat, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(what_we_are_in_a_chat_now, open_arena, close_arena),
