@@ -98,7 +98,8 @@ CREATE TABLE users (
   daily_budget_nusd   INTEGER CHECK (daily_budget_nusd >= 0),
   monthly_budget_nusd INTEGER CHECK (monthly_budget_nusd >= 0),
   changed_at          INTEGER NOT NULL DEFAULT 0,
-  changed_by          INTEGER NOT NULL DEFAULT 0
+  changed_by          INTEGER NOT NULL DEFAULT 0,
+  in_private          INTEGER NOT NULL DEFAULT 0 CHECK (in_private IN (0, 1))      -- 1: they have asked something where only the bot reads it
 ) STRICT;
 
 -- Each change once, whatever is repeated; and who did what.
@@ -111,7 +112,8 @@ CREATE TABLE changes (
 
 CREATE TRIGGER usage_is_summed AFTER INSERT ON usage
 BEGIN
-  INSERT INTO users (user_id, first_seen) VALUES (new.user_id, new.at) ON CONFLICT DO NOTHING;
+  INSERT INTO users (user_id, first_seen, in_private) VALUES (new.user_id, new.at, new.chat_id = new.user_id)
+  ON CONFLICT DO UPDATE SET in_private = 1 WHERE excluded.in_private AND NOT in_private;
   INSERT INTO quarters (user_id, quarter, kind, model, calls, cost_nusd)
   VALUES (new.user_id, new.at / 900000, new.kind, new.model, 1, new.cost_nusd),
          (-9223372036854775808, new.at / 900000, new.kind, new.model, 1, new.cost_nusd)

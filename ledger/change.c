@@ -188,12 +188,14 @@ int change_name(sqlite3 *db, const struct fields *f, int64_t now_ms) {
     int64_t user = asker_of(f);
     if (!user || !*name || !utf8_valid(name, strlen(name)))
         return SQLITE_OK;
-    sqlite3_stmt *st = prepare(db, "INSERT INTO users (user_id, name, first_seen) VALUES (?1, ?2, ?3)"
-                                   " ON CONFLICT (user_id) DO UPDATE SET name = excluded.name WHERE name <> excluded.name");
+    sqlite3_stmt *st = prepare(db, "INSERT INTO users (user_id, name, first_seen, in_private) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (user_id)"
+                                   " DO UPDATE SET name = excluded.name, in_private = max(in_private, excluded.in_private)"
+                                   " WHERE name <> excluded.name OR in_private < excluded.in_private");
     if (st) {
         sqlite3_bind_int64(st, 1, user);
         (void)sqlite3_bind_text(st, 2, name, (int)utf8_cut_bytes(name, strlen(name), 200), SQLITE_STATIC);
         sqlite3_bind_int64(st, 3, now_ms);
+        sqlite3_bind_int64(st, 4, fields_int_or(f, "chat", 0) == user);
     }
     return finish(db, st);
 }

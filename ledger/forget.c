@@ -42,7 +42,7 @@ static const char *const forget_rest[] = {
     "UPDATE changes SET user_id = iif(user_id = ?1, ?2, user_id), what = replace(what, 'user:' || ?1 || ' ', 'user:' || ?2 || ' ')"
     " WHERE user_id = ?1 OR instr(what, 'user:' || ?1 || ' ')",
     "DELETE FROM users WHERE user_id = ?1 AND role IS NULL AND daily_budget_nusd IS NULL AND monthly_budget_nusd IS NULL",
-    "UPDATE users SET name = '', model = NULL WHERE user_id = ?1",
+    "UPDATE users SET name = '', model = NULL, in_private = 0 WHERE user_id = ?1",
 };
 
 static int forget_in_transaction(sqlite3 *db, int64_t user, int64_t *ret_as) {

@@ -396,15 +396,15 @@ void answer_line(struct answer *a, const char *line, const char *about) {
 
 void answer_markdown(const struct answer *a, struct buf *out) {
     const char *text = buf_cstr(&a->text);
+    if (a->markdown) {
+        (void)buf_add_str(out, a->markdown);
+        (void)buf_add_str(out, "\n\n");
+    }
     for (size_t i = 0; i < a->text.len; i++) {
         if (strchr("\\`*_<>#~|$&\n", text[i]))
             (void)buf_add(out, "\\", 1);        /* before the end of a line it keeps that */
         bool opens = text[i] == '[', closes = text[i] == ']';       /* with a backslash they would open a formula */
         (void)buf_add(out, opens ? "(" : closes ? ")" : text + i, 1);
-    }
-    if (a->markdown) {
-        (void)buf_add_str(out, "\n\n");
-        (void)buf_add_str(out, a->markdown);
     }
 }
 

@@ -29,7 +29,7 @@ struct answer {
     struct choice { char name[16], value[CHOICE_DATA + 420]; } choices[ANSWER_CHOICES];      /* buttons: fields choice:<n> of the job */
     int choices_count;
     char broadcast[CHOICE_DATA]; int64_t total;      /* not "": script broadcast answers: "send <id>" to so many, "stop <id>", "drop <id>" */
-    const char *markdown;                /* NULL, or what stands behind the text, formatted; borrowed from the question */
+    const char *markdown;                /* NULL, or what stands before the text, formatted; borrowed from the question */
     char revive[72];                     /* not "": script revive answers: "replay <id>", "drop <id>", "all " */
     char wish[300];                      /* not "": it is to be changed so (set:0), and `line` is said when it is */
 };

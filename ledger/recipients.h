@@ -1,4 +1,4 @@
-/* Whom a message to everybody is for: who has written to the bot in private and may talk to it now. Out of the ledger's file; calls block. */
+/* Whom a message to everybody is for: who has asked the bot something in private and may talk to it now. Out of the ledger's file; calls block. */
 #ifndef LEDGER_RECIPIENTS_H
 #define LEDGER_RECIPIENTS_H
 #include "ledger/sums.h"

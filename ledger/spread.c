@@ -23,7 +23,7 @@ struct spread {
     struct steps steps;
     uv_work_t work;
     struct redis_call *call;
-    bool working, resting, draining, over;
+    bool ours, working, resting, draining, over;
 
     char answer[200];                           /* of the script */
     char id[128];                               /* what the thread reads for, and what it has read */
@@ -96,7 +96,7 @@ static enum step_end ask(struct spread *s, bool gives) {
 static enum step_end look(struct steps *st) {
     struct spread *s = spread_of(st);
     s->resting = false;
-    if (s->draining || !redis_is_up(s->svc->redis))
+    if (s->draining || !s->ours || !redis_is_up(s->svc->redis))
         return rest(s);
     return ask(s, false);
 }
@@ -170,21 +170,18 @@ struct spread *spread_new(struct svc *svc) {
     return s;
 }
 
-void spread_drain(struct spread *s) {
-    s->draining = true;
-    if (s->resting) {
-        s->resting = false;
-        steps_divert(&s->steps, "leave");
-    }
-    spread_on_redis(s);
+void spread_lead(struct spread *s, bool ours) {
+    s->ours = ours;
 }
 
-/* Leaving does not wait for a Redis that is away: whatever it was asked is asked by the next ledger. */
-void spread_on_redis(struct spread *s) {
-    if (!s->draining || s->over || !s->call || redis_is_up(s->svc->redis))
+/* Whatever Redis was asked need not be heard: the next ledger asks again. A thread is waited for. */
+void spread_drain(struct spread *s) {
+    s->draining = true;
+    if (!s->resting && !s->call)
         return;
     redis_forget(s->call);
     s->call = NULL;
+    s->resting = false;
     steps_divert(&s->steps, "leave");
 }
 

@@ -122,11 +122,8 @@ int sums_people(struct sums *s, int64_t user, int most, person_fn *each, void *o
     return end(s, st, code, problem);
 }
 
-/* A user whom no call was made for has only asked for something like /stats: in private, as far as anybody knows. */
 int sums_correspondents(struct sums *s, int64_t after, correspondent_fn *each, void *owner, char problem[STORE_PROBLEM]) {
-    sqlite3_stmt *st = ask(s, "SELECT user_id, role FROM users WHERE user_id > ?1"
-                              " AND (NOT EXISTS (SELECT 1 FROM usage WHERE usage.user_id = users.user_id)"
-                              " OR EXISTS (SELECT 1 FROM usage WHERE usage.user_id = users.user_id AND chat_id = users.user_id)) ORDER BY user_id", 1, after);
+    sqlite3_stmt *st = ask(s, "SELECT user_id, role FROM users WHERE user_id > ?1 AND in_private ORDER BY user_id", 1, after);
     int code = SQLITE_ERROR;
     bool more = true;
     while (st && more && (code = sqlite3_step(st)) == SQLITE_ROW)

@@ -30,7 +30,7 @@ int sums_limits(struct sums *s, int64_t user, int64_t *ret_day, int64_t *ret_mon
 struct person { int64_t user, day_nusd, month_nusd; const char *name, *role, *model; };
 typedef void person_fn(const struct person *person, void *owner);
 int sums_people(struct sums *s, int64_t user, int most, person_fn *each, void *owner, char problem[STORE_PROBLEM]);
-/* Those above `after` who have written to the bot in private, ascending. False from the callback ends it. */
+/* Those above `after` who have asked something in private, ascending. False from the callback ends it. */
 struct correspondent { int64_t user; const char *role; };
 typedef bool correspondent_fn(const struct correspondent *c, void *owner);
 int sums_correspondents(struct sums *s, int64_t after, correspondent_fn *each, void *owner, char problem[STORE_PROBLEM]);

@@ -507,6 +507,7 @@ static void on_lease(bool ours, void *owner) {
     w->ours = ours;
     w->counters_due = 0;
     metric_set(&active, ours);
+    spread_lead(w->spread, ours);
     queue_room(w->svc->queue);
     poke(w);
 }
@@ -575,7 +576,6 @@ void writer_free(struct writer *w) {
 
 void writer_on_redis(struct writer *w, bool up) {
     desk_on_redis(w->desk);
-    spread_on_redis(w->spread);
     if (!up)
         return;
     w->counters_due = 0;                        /* it may have come back empty */

@@ -182,7 +182,8 @@ void compose(struct follow *f) {
     bool is_picture = picture_compose(f, job);
     how = *how ? how : HOW_DONE;
     render(f, !strcmp(how, HOW_DONE));
-    bool silent = !strcmp(how, HOW_STOPPED) && !f->plan.count && !strcmp(fields_str(job, "stop"), STOP_NEW);      /* that it is forgotten was said */
+    bool forgotten = !strcmp(how, HOW_STOPPED) && !strcmp(fields_str(job, "stop"), STOP_NEW);       /* that it is was said */
+    bool silent = !f->plan.count && (forgotten || *fields_str(job, "spread"));                    /* or what went to everybody says nothing */
     if (!*line && !strcmp(how, HOW_STOPPED) && !silent)
         line = "stopped";
     if (!*line && !f->plan.count && !is_picture && !silent) {

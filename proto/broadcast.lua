@@ -9,13 +9,15 @@ if guard(q, e, job) ~= 'live' then
 end
 local asked = by_name(call('HGETALL', job_key(job)))
 need('hash', BROADCAST, job_key(job .. '-said'))
+need('set', SPREADING)
 need_to_move('')
-local now_id, state = unpack(call('HMGET', BROADCAST, 'id', 'state'))
-local runs = state == 'running'
+local was = by_name(call('HGETALL', BROADCAST))
+if was.id then need_to_show_broadcast(was) end
+local runs = was.state == 'running'
 local text, decided = unpack(is_type('hash', job_key(id)) and call('HMGET', job_key(id), 'text', 'decided') or {})
 
 local function verdict()
-  if what == 'stop' then return runs and (id == '' or id == now_id) and 'ok' or 'none' end
+  if what == 'stop' then return runs and (id == '' or id == was.id) and 'ok' or 'none' end
   if not text or decided or not asked.message then return 'old' end
   return what == 'send' and runs and 'busy' or 'ok'
 end
@@ -28,8 +30,9 @@ elseif answer == 'ok' then
   call('HSET', job_key(id), 'decided', what)
 end
 if answer == 'ok' and what == 'send' then
-  call('DEL', BROADCAST)
-  call('HSET', BROADCAST, 'id', id, 'state', 'running', 'text', text, 'total', total, 'after', 0, 'given', 0, 'words', words,
+  if was.id and was.shown_state ~= was.state then show_broadcast(was) end         -- nobody else would say its last word
+  call('DEL', BROADCAST, SPREADING)
+  call('HSET', BROADCAST, 'id', id, 'state', 'running', 'text', text, 'total', total, 'after', 0, 'words', words,
     unpack(pick({}, { 'chat', 'user', 'lang', 'message' }, asked)))
   call('EXPIRE', BROADCAST, 60 * DAY)
 end

@@ -10,7 +10,7 @@ local function library_key(user) return P .. 'library:' .. user end
 local function spend_key(period) return P .. 'spend:' .. period end
 local BUSY, LATER, DEAD, LEDGER = P .. 'busy', P .. 'later', P .. 'dead', P .. 'ledger'
 local BLOBS = P .. 'blobs'
-local BROADCAST = P .. 'broadcast'
+local BROADCAST, SPREADING = P .. 'broadcast', P .. 'spreading'
 local DAY, BLOB_DAYS = 86400, 3
 local MONTH_MS = 30 * DAY * 1000      -- so long OpenAI keeps what was uploaded
 local STAGES = { media = true, llm = true, outbound = true }
@@ -141,9 +141,9 @@ local function count_broadcast(job, how)
   local id = call('HGET', job_key(job), 'spread')
   if not id then return end
   call('DEL', text_key(job))
-  if not is_type('hash', BROADCAST) or call('HGET', BROADCAST, 'id') ~= id then return end
-  call('HINCRBY', BROADCAST, 'ended', 1)
-  call('HINCRBY', BROADCAST, how == 'done' and 'reached' or 'lost', 1)
+  call('EXPIRE', job_key(job), 7200)
+  if not is_type('hash', BROADCAST) or not is_type('set', SPREADING) or call('SREM', SPREADING, job) == 0 then return end
+  if call('HGET', BROADCAST, 'id') == id then call('HINCRBY', BROADCAST, how == 'done' and 'reached' or 'lost', 1) end
 end
 
 -- The job is over: say how, let it expire, take the next one of its lane.
@@ -344,6 +344,25 @@ local function say_line(job, fields, line, about)
   local kind = by_name(fields).callback and 'press' or 'line'
   for _, word in ipairs({ 'first', 'outbound', 'kind', kind, 'line', line, 'about', about or '' }) do fields[#fields + 1] = word end
   direct(job, fields)
+end
+
+-- How far a message to everybody (the hash `broadcast` as a table) is, under its buttons. One word at a time: a later one cannot be
+-- overtaken by an earlier one, and the last one is the last. Where the report is missing another one takes its place.
+local function broadcast_about(b)
+  return (b.reached or '0') .. ' / ' .. b.total .. ((tonumber(b.lost) or 0) > 0 and ', 🚫 ' .. b.lost or '')
+end
+local function broadcast_is_shown(b)
+  return not b.shown or not is_type('hash', job_key(b.shown)) or call('EXISTS', job_key(b.shown)) == 0 or call('HEXISTS', job_key(b.shown), 'ended') == 1
+end
+local function next_shown(b) return b.id .. '-shown-' .. (tonumber(b.shows) or 0) + 1 end
+local function need_to_show_broadcast(b) need('hash', job_key(next_shown(b))) end
+local function show_broadcast(b)
+  local stood = b.shown and is_type('hash', job_key(b.shown)) and call('HGET', job_key(b.shown), 'part:0') or ''
+  local words = { ['part:0'] = string.match(stood, '^%d+$') or b.message, chat = b.chat, user = b.user, lang = b.lang }
+  if b.state == 'running' then words['choice:0'] = 'broadcast stop ' .. b.id .. '|' .. b.words end
+  call('HSET', BROADCAST, 'shows', (tonumber(b.shows) or 0) + 1, 'shown', next_shown(b), 'shown_state', b.state, 'shown_about', broadcast_about(b), 'shown_at', now())
+  say_line(next_shown(b), pick({ 'chat_type', 'private', 'role', 'admin', 'at', now() }, { 'chat', 'user', 'lang', 'part:0', 'choice:0' }, words),
+    'broadcast_' .. b.state, broadcast_about(b))
 end
 
 -- Who may not ask: the word of why, else nil. A role that an administrator has given goes before what the settings say (`access`).

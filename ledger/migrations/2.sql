@@ -38,7 +38,8 @@ CREATE TABLE users (
   daily_budget_nusd   INTEGER CHECK (daily_budget_nusd >= 0),
   monthly_budget_nusd INTEGER CHECK (monthly_budget_nusd >= 0),
   changed_at          INTEGER NOT NULL DEFAULT 0,
-  changed_by          INTEGER NOT NULL DEFAULT 0
+  changed_by          INTEGER NOT NULL DEFAULT 0,
+  in_private          INTEGER NOT NULL DEFAULT 0 CHECK (in_private IN (0, 1))      -- 1: they have asked something where only the bot reads it
 ) STRICT;
 
 -- Each change once, whatever is repeated; and who did what.
@@ -51,7 +52,8 @@ CREATE TABLE changes (
 
 CREATE TRIGGER usage_is_summed AFTER INSERT ON usage
 BEGIN
-  INSERT INTO users (user_id, first_seen) VALUES (new.user_id, new.at) ON CONFLICT DO NOTHING;
+  INSERT INTO users (user_id, first_seen, in_private) VALUES (new.user_id, new.at, new.chat_id = new.user_id)
+  ON CONFLICT DO UPDATE SET in_private = 1 WHERE excluded.in_private AND NOT in_private;
   INSERT INTO quarters (user_id, quarter, kind, model, calls, cost_nusd)
   VALUES (new.user_id, new.at / 900000, new.kind, new.model, 1, new.cost_nusd),
          (-9223372036854775808, new.at / 900000, new.kind, new.model, 1, new.cost_nusd)
@@ -76,5 +78,5 @@ INSERT INTO totals (user_id, kind, model, calls, cost_nusd)
 SELECT user_id, kind, model, calls, cost_nusd FROM quarters WHERE true
 ON CONFLICT DO UPDATE SET calls = calls + excluded.calls,
                           cost_nusd = max(-9000000000000000000, min(9000000000000000000, cost_nusd + excluded.cost_nusd));
-INSERT INTO users (user_id, first_seen) SELECT user_id, at FROM usage WHERE true
-ON CONFLICT DO UPDATE SET first_seen = min(first_seen, excluded.first_seen);
+INSERT INTO users (user_id, first_seen, in_private) SELECT user_id, at, chat_id = user_id FROM usage WHERE true
+ON CONFLICT DO UPDATE SET first_seen = min(first_seen, excluded.first_seen), in_private = max(in_private, excluded.in_private);

@@ -65,7 +65,7 @@ class Chaos:
         until(lambda: self.world.redis.exists(self.world.key("spend:ready")), "the tables")
         self.world.kill(ledger)
         with contextlib.closing(sqlite3.connect(self.world.path / "gpttg.db", timeout=10)) as db, db:
-            db.executemany("INSERT INTO users (user_id, first_seen) VALUES (?, 1)", [(chat,) for chat in SILENT])
+            db.executemany("INSERT INTO users (user_id, first_seen, in_private) VALUES (?, 1, 1)", [(chat,) for chat in SILENT])
 
     # ---- programs that come and go ----
 

@@ -16,7 +16,7 @@ def known(world, *users, role=None):
         world.control("chat", {"chat": user, "type": "private"})
     until(lambda: world.redis.exists(world.key("spend:ready")), "the ledger")
     with sqlite3.connect(world.path / "gpttg.db", timeout=10) as db:
-        db.executemany("INSERT INTO users (user_id, first_seen, role) VALUES (?, 1, ?)", [(user, role) for user in users])
+        db.executemany("INSERT INTO users (user_id, first_seen, role, in_private) VALUES (?, 1, ?, 1)", [(user, role) for user in users])
     db.close()
 
 
@@ -43,8 +43,8 @@ def test_it_is_shown_first_and_goes_to_whoever_wrote_in_private(world):
         db.execute("INSERT INTO usage (event_id, at, user_id, chat_id, kind, model, cost_nusd, price_version) VALUES ('x', 1, ?, -100, 'chat', 'm', 1, 'p')", (IN_GROUP_ONLY,))
     db.close()
     world.say(ADMIN, "/broadcast Hello **all**\n\nA new _day_.")
-    text = told(world, "Send this to everybody who has written to the bot (3)?")     # the administrator is one of them
-    assert text.endswith("Hello all\n\nA new day.") and world.buttons(ADMIN) == ["📣 Send to 3", "✖️ Do not"]
+    text = told(world, "Send this to everybody who has asked the bot something in private (3)?")     # the administrator is one of them
+    assert text.startswith("Hello all\n\nA new day.") and world.buttons(ADMIN) == ["📣 Send to 3", "✖️ Don't send"]
     assert not has(world, ADA, "Hello all\n\nA new day.")
     world.press(ADMIN, "📣")
     over(world, "📣 Sent: 3 / 3")
@@ -90,7 +90,7 @@ def test_what_is_not_meant_is_not_sent(world):
     offered(world)
     presses = [world.press(ADMIN, "✖️"), world.press(ADMIN, "📣")]
     answers = [world.answered(p["callback_id"]) for p in presses]
-    assert not answers[0] and "has been decided" in answers[1]
+    assert not answers[0] and "already decided" in answers[1]
     until(lambda: world.shown(ADMIN) == ["Not sent."] and not world.buttons(ADMIN), "the question to be gone")
     world.at_rest()
     assert not world.shown(ADA)
@@ -101,7 +101,7 @@ def test_pressed_twice_it_goes_once(world):
     offered(world)
     presses = [world.press(ADMIN, "📣"), world.press(ADMIN, "📣")]
     answers = [world.answered(p["callback_id"]) for p in presses]
-    assert not answers[0] and "has been decided" in answers[1]
+    assert not answers[0] and "already decided" in answers[1]
     over(world, "📣 Sent: 2 / 2")
     world.at_rest()
     assert len(has(world, ADA)) == 1
@@ -116,13 +116,13 @@ def test_it_is_stopped(world, words):
     over(world, "📣 Sending: ")
     offered(world, "Another one")
     busy = world.press(ADMIN, "📣 Send")
-    assert "Another message is being sent" in world.answered(busy["callback_id"])
+    assert "Another message is still being sent" in world.answered(busy["callback_id"])
     if words == "button":
         assert not world.answered(world.press(ADMIN, "⏹")["callback_id"])
     else:
         world.say(ADMIN, words)
-        told(world, "It goes to nobody else.")
-    report = over(world, "⏹ Sending was stopped: ")
+        told(world, "Nobody else will get it.")
+    report = over(world, "⏹ Stopped: ")
     world.at_rest()
     reached = sum(bool(has(world, chat)) for chat in (*CROWD, ADMIN))
     assert f": {reached} / 41" in report and reached < 41 and "⏹ Stop" not in world.buttons(ADMIN)
@@ -182,6 +182,82 @@ def test_it_is_the_administrators_and_says_how(world):
     until(lambda: len([t for t in world.shown(ADA) if "do not know" in t]) == 2, "the second refusal")
     world.at_rest()
     assert not world.redis.exists(world.key("broadcast"))
+
+
+def test_a_long_text_and_its_report(world):
+    known(world, ADA)
+    text = "\n\n".join(f"Paragraph {n} " + "word " * 71 for n in range(11)).strip()
+    offered(world, text)
+    assert len(world.bot_messages(ADMIN)) == 2 and world.shown(ADMIN)[1].startswith("☝️")
+    world.press(ADMIN, "📣")
+    over(world, "📣 Sent: 2 / 2")
+    world.at_rest()
+    assert [t.split() for t in world.shown(ADA)] == [text.split()]
+    assert not [t for t in world.shown(ADMIN) if "☝️" in t]
+
+
+def test_a_text_of_which_nothing_is_seen_reaches_nobody(world):
+    known(world, ADA)
+    offered(world, "&nbsp;")
+    world.press(ADMIN, "📣")
+    over(world, "📣 Sent: 2 / 2")
+    world.at_rest()
+    assert not world.shown(ADA)
+
+
+def test_a_report_that_was_deleted_comes_once_more(world):
+    known(world, *CROWD)
+    offered(world)
+    world.press(ADMIN, "📣")
+    over(world, "📣 Sending: ")
+    world.control("delete_message", {"chat": ADMIN, "message_id": world.bot_messages(ADMIN)[0]["id"]})
+    over(world, "📣 Sent: 41 / 41")
+    world.at_rest()
+    assert len([t for t in world.shown(ADMIN) if "📣 Sen" in t]) == 1
+
+
+def test_who_has_only_asked_in_a_group_is_not_written_to(world):
+    group = -100500
+    world.control("chat", {"chat": group, "type": "supergroup"})
+    known(world, ADA)
+    world.ask_in(group, "/stats@helper_ai_bot", user=GRACE)
+    until(lambda: world.bot_messages(group), "the answer")
+    offered(world)
+    assert world.buttons(ADMIN)[0] == "📣 Send to 2"         # the administrator and Ada
+    world.press(ADMIN, "✖️")
+    until(lambda: "Not sent." in world.shown(ADMIN), "the word")
+    world.at_rest()
+
+
+def test_a_ledger_that_stands_by_with_a_file_of_its_own_tells_nobody_apart(world):
+    """Two machines on one Redis: only the one that writes knows whom it is for."""
+    known(world, *CROWD)
+    world.start("ledger", DB_PATH=str(world.path / "other.db"))
+    offered(world)
+    world.press(ADMIN, "📣")
+    over(world, "📣 Sent: 41 / 41")
+    world.at_rest()
+
+
+def test_stopped_while_a_chat_waits_for_hours(world):
+    known(world, *CROWD)
+    world.control("chat", {"chat": CROWD[0], "flood_s": 7200})
+    offered(world)
+    world.press(ADMIN, "📣")
+    until(lambda: has(world, CROWD[12]), "those behind him", 30)
+    over(world, "📣 Sending: ")
+    world.press(ADMIN, "⏹")
+    over(world, "⏹ Stopped: ")
+    assert "⏹ Stop" not in world.buttons(ADMIN)
+    world.control("chat", {"chat": CROWD[0], "flood_s": 0})          # not to wait two hours for him
+    (parked,) = world.redis.zrange(world.key("later"), 0, -1)
+    world.redis.delete(world.key(f"pause:{CROWD[0]}"))
+    world.redis.zadd(world.key("later"), {parked: 1})
+    world.at_rest()
+    reached = sum(bool(has(world, chat)) for chat in (*CROWD, ADMIN))
+    over(world, f"⏹ Stopped: {reached} / 41")
+    assert has(world, CROWD[0])
+    world.at_rest()
 
 
 def test_nothing_is_left_behind(world):

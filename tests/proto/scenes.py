@@ -828,6 +828,13 @@ def spread_a_word_on_how_far_it_is(bench):
 
 
 @scene()
+def spread_when_a_job_is_gone(bench):
+    spreading(bench, 7, 8, last=True)
+    bench.key("DEL", "job:950-1-to-7")
+    return calls.spread(every=100000)
+
+
+@scene()
 def spread_nothing(bench):
     return calls.spread()
 

@@ -2105,7 +2105,51 @@ def test_whoever_left_is_passed_over_and_counted(bench):
     state = bench.key("HGETALL", "broadcast")
     state = dict(zip(state[::2], state[1::2])) if isinstance(state, list) else state
     assert (state["state"], state["lost"], state.get("reached")) == ("done", "2", None)
-    assert bench.key("EXISTS", "text:950-1-to-7") == 0
+    assert bench.key("EXISTS", "text:950-1-to-7") == 0 and bench.key("EXISTS", "spreading") == 0
+
+
+def test_a_chat_that_waits_for_hours_holds_up_nobody_else(bench):
+    spreading(bench, 7, 8, most=2)
+    for user in (7, 8):
+        entry = bench.job(f"950-1-to-{user}")["entry"]
+        assert bench.run(calls.park("outbound", entry, f"950-1-to-{user}", 10_000_000, 0))[0] == "ok"
+    assert bench.run(calls.spread(most=2)) == "950-1 8 2"
+
+
+def test_a_job_that_is_gone_is_not_waited_for(bench):
+    spreading(bench, 7, last=True)
+    bench.key("DEL", "job:950-1-to-7")
+    bench.run(calls.spread())
+    assert (bench.key("HGET", "broadcast", "state"), bench.key("HGET", "broadcast", "lost")) == ("done", "1")
+
+
+def reported(bench, n=1, stands=None):
+    """The n-th word on how far it is has been said; `stands`: the message where it stands."""
+    job = f"950-1-shown-{n}"
+    if stands:
+        bench.key("HSET", "job:" + job, "part:0", stands)
+    assert bench.run(calls.commit("outbound", bench.job(job)["entry"], job, "end", "done")) == "ok"
+
+
+def test_a_report_that_was_deleted_is_followed_by_one_other(bench):
+    spreading(bench, 7, 8)
+    reported(bench, stands=123)
+    delivered(bench, 7)
+    bench.run(calls.spread(every=0))
+    assert bench.job("950-1-shown-2")["part:0"] == "123"
+
+
+def test_the_last_word_is_said_before_another_begins(bench):
+    spreading(bench, 7)
+    reported(bench)
+    bench.key("HSET", "broadcast", "state", "stopped")
+    bench.run(calls.accept(960, "960-1", "", first="ledger", kind="ask", what="broadcast", chat="1", user="1", text="Other"))
+    bench.run(calls.told("ledger", bench.read("ledger", "W")[0], "960-1", "Other"))
+    bench.run(calls.accept(961, "961-1", "", first="ledger", kind="ask", what="spread", chat="1", user="1", callback="c", message=200))
+    assert bench.run(calls.broadcast("ledger", bench.read("ledger", "W")[0], "961-1", "send", "960-1", 5)) == "ok"
+    word = bench.job("950-1-shown-2")
+    assert (word["line"], word["part:0"], word.get("choice:0")) == ("broadcast_stopped", "100", None)
+    assert bench.key("HGET", "broadcast", "id") == "960-1" and bench.key("EXISTS", "spreading") == 0
 
 
 def test_how_far_it_is_is_said_in_order(bench):
