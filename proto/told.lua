@@ -13,7 +13,7 @@ if is ~= 'live' then
 end
 need_to_move('')
 need('string', text_key(job))
-local user, chat, message, lang, what, callback, asker = unpack(call('HMGET', job_key(job), 'grants', 'chat', 'message', 'lang', 'what', 'callback', 'user'))
+local user, chat, message, lang, what, callback, asker, line, line_about = unpack(call('HMGET', job_key(job), 'grants', 'chat', 'message', 'lang', 'what', 'callback', 'user', 'line', 'about'))
 local role = nil                                                        -- that was given by a button
 for _, w in ipairs(writes) do
   if user and w[1] == P .. 'user:' .. user and w[2] == 'role' then role = w[3] end
@@ -50,6 +50,9 @@ write_kept(writes)
 if role then say_role() end
 if what == 'forget' and (tonumber(message) or 0) > 0 then       -- in place of the question whether he means it
   say(job .. '-said', chat, { line = 'forget_done', lang = lang, ['part:0'] = message })
+end
+if callback and (what == 'setmodel' or what == 'model') and #writes > 0 and chat == asker and (tonumber(message) or 0) > 0 then
+  say(job .. '-said', chat, { line = line, about = line_about, lang = lang, ['part:0'] = message })       -- what was chosen, in place of the menu
 end
 local turns = callback and by_name(fields)['choice:0'] and (tonumber(message) or 0) > 0     -- a button under a menu: what it leads to stands there instead
 call('HSET', job_key(job), 'kind', callback and not turns and 'press' or 'line', unpack(fields))

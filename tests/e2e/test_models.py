@@ -125,6 +125,8 @@ def test_a_model_is_chosen_by_a_button(world):
     pressed = world.press(ADMIN, next(t for t in labels(world) if t.startswith("gpt-6-luna")))
     answer = world.answered(pressed["callback_id"])
     assert "gpt-6-luna" in answer
+    told(world, "Answers now come from gpt-6-luna")         # in place of the menu
+    until(lambda: len(world.bot_messages(ADMIN)) == 1 and not labels(world), "the menu to be gone")
     world.say(CHAT, "Hi")
     world.answer(CHAT, "«Hi»")
     assert bodies(world)[-1]["model"] == "gpt-6-luna"

@@ -65,7 +65,7 @@ def test_a_model_is_chosen_out_of_a_menu_and_others_keep_theirs(world):
     assert [(r["user_id"], r["model"]) for r in world.rows()] == [(ADA, "gpt-6-luna"), (BOB, "gpt-6.1-terra")]
     assert world.rows("SELECT user_id, model FROM users WHERE model IS NOT NULL") == [{"user_id": ADA, "model": "gpt-6-luna"}]
     world.say(ADA, "/model")
-    assert "✅ gpt-6-luna" in told(world, "Which model shall answer you?", ADA, 2)
+    assert "✅ gpt-6-luna" in told(world, "Which model shall answer you?", ADA)
     until(lambda: any(t.startswith("✅ gpt-6-luna · $0.10") for t in world.buttons(ADA)), "the menu with his model")
     pressed = world.press(ADA, "default")
     assert "The bot's own model answers you now: gpt-6.1-terra" in world.answered(pressed["callback_id"])

@@ -840,6 +840,13 @@ def spread_nothing(bench):
 
 
 @scene()
+def tell_that_a_model_was_chosen_by_a_button(bench):
+    bench.run(calls.accept(900, "900-1", "", first="ledger", kind="set", what="setmodel", chat="1", user="1", role="admin", callback="c", message=100,
+                           line="setmodel_chat", about="gpt-9", **{"set:0": "settings OPENAI_MODEL gpt-9"}))
+    return calls.told("ledger", bench.read("ledger", "W")[0], "900-1", kept=[("settings", "OPENAI_MODEL", "gpt-9")])
+
+
+@scene()
 def revive_what_was_given_up(bench):
     return calls.revive("ledger", *asked_of_ledger(bench), "replay", given_up(bench))
 
