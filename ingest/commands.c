@@ -16,7 +16,7 @@ const struct command commands[] = {
     { "files",      "",                         false, IN_BOTH,    { FATE_FILES },                 "menu_files" },
     { "library",    "",                         false, IN_PRIVATE, { FATE_LIBRARY },               "menu_library" },
     { "retry",      "",                         false, IN_BOTH,    { FATE_RETRY },                 "menu_retry" },
-    { "model",      "",                         false, IN_BOTH,    LEDGER("model"),                "menu_model", "USER_MODELS", "model_off_admin" },
+    { "model",      "",                         false, IN_PRIVATE, LEDGER("model"),                "menu_model", "USER_MODELS", "model_off_admin" },
     { "stats",      "",                         false, IN_BOTH,    LEDGER("stats"),                "menu_stats" },
     { "forget",     "",                         false, IN_PRIVATE, { FATE_LINE, .line = "forget_ask" }, "menu_forget" },
     { "start",      "",                         false, IN_BOTH,    { FATE_LINE, .line = "start" }, NULL },

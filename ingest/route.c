@@ -68,7 +68,7 @@ static const struct row {
     { "callback_query", "unshelve", IN_PRIVATE, SAID_AT_ALL, { FATE_LIBRARY } },
     { "callback_query", "model",   IN_PRIVATE, SAID_AT_ALL, { FATE_PRESS, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = "setmodel" } },
     { "callback_query", "broadcast", IN_PRIVATE, SAID_AT_ALL, { FATE_PRESS, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = "spread" } },
-    { "callback_query", "own",     IN_BOTH,    SAID_AT_ALL, { FATE_PRESS, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = "model" } },
+    { "callback_query", "own",     IN_PRIVATE,   SAID_AT_ALL, { FATE_PRESS, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = "model" } },
     { "callback_query", "dead",    IN_PRIVATE, SAID_AT_ALL, { FATE_PRESS, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = "dead" } },
     { "callback_query", "drop",    IN_BOTH,    SAID_AT_ALL, { FATE_FILES } },
     { "callback_query", NULL,      0,          SAID_AT_ALL, { FATE_PRESS } },
@@ -212,7 +212,7 @@ static struct route route_of_user(const struct update *u, struct route r) {
 
 /* What there is, as the reader may use it. In a group one has to know first how the bot is spoken to. */
 static const char *help_line(bool is_group, bool is_admin) {
-    static const char *const lines[][2] = { { "help", "help_model" }, { "help_admin", "help_admin_model" }, { "help_group", "help_group_model" } };
+    static const char *const lines[][2] = { { "help", "help_model" }, { "help_admin", "help_admin_model" }, { "help_group", "help_group" } };
     return lines[is_group ? 2 : is_admin][setting_is_set("USER_MODELS")];
 }
 

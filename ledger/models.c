@@ -326,8 +326,8 @@ void models_choose(struct board *b) {
 static const char *objection(const struct board *b, const char *model) {
     bool by_name = strcmp(setting_text("USER_MODELS"), "all") != 0;
     bool is_there = has_list(b) ? fields_get(b->glances[LISTED].hash, model) != NULL : by_name || prices_known(b->prices, model);
-    if (!setting_has_model("USER_MODELS", model))
-        return "model_not_allowed";
+    if (!setting_has_model("USER_MODELS", model) || (!by_name && is_there && !prices_known(b->prices, model)))
+        return "model_not_allowed";              /* `all` is not meant for what nobody knows the price of */
     if (!is_there)
         return "model_unknown";
     if (is_shut(b, model))
@@ -335,11 +335,21 @@ static const char *objection(const struct board *b, const char *model) {
     return kind_of(b->prices, model) == 0 ? NULL : "model_unable";
 }
 
+static struct known *collect_priced(const struct board *b, int *ret_count) {
+    int count, kept = 0;
+    struct known *all = collect(b, 0, &count);
+    for (int i = 0; i < count; i++)
+        if (prices_known(b->prices, all[i].name))
+            all[kept++] = all[i];
+    *ret_count = kept;
+    return all;
+}
+
 /* Those that a user can choose: as USER_MODELS has them, or with `all` as /models has them; the caller frees. */
 static struct known *collect_own(const struct board *b, int *ret_count) {
     const char *named = setting_text("USER_MODELS");
     if (!strcmp(named, "all"))
-        return collect(b, 0, ret_count);
+        return collect_priced(b, ret_count);
     size_t most = 1;
     for (const char *c = named; *c; c++)
         most += *c == ',';
@@ -368,7 +378,7 @@ static void menu_of_own(struct board *b, int page) {
     if (*own && !in_force)
         board_say(b, "model_withdrawn", own);
     else if (in_force && objection(b, own))
-        board_say(b, "model_gone", "");
+        board_say(b, "model_over", own);
     board_gap(b);
     board_say(b, "model_signs", "");
     offer_page(b, all, count, page, in_force ? own : bots, "own");
@@ -377,11 +387,14 @@ static void menu_of_own(struct board *b, int page) {
     free(all);
 }
 
+/* What is chosen already need not be written once more. */
 static void wish_own(struct board *b, const char *model) {
     char price[LINE_MOST], about[LINE_MOST + NAME_MOST];
+    const struct fields *user = b->glances[USER_NOW].hash;
     const char *now = *model ? model : models_in_use(0, b->glances[SETTINGS_NOW].hash);
     price_words(b->prices, now, price);
-    snprintf(b->answer->wish, sizeof b->answer->wish, "user:%" PRId64 " model%s%s", b->asked->user, *model ? " " : "", model);
+    if (strcmp(user ? fields_str(user, "model") : "", model) != 0)
+        snprintf(b->answer->wish, sizeof b->answer->wish, "user:%" PRId64 " model%s%s", b->asked->user, *model ? " " : "", model);
     snprintf(about, sizeof about, "%s%s%s", now, *price ? ", " : "", price);
     answer_line(b->answer, *model ? "model_set" : "model_default", about);
 }

@@ -233,14 +233,26 @@ const char *answer_model(const struct answer *a) {
     return *set ? set : a->llm->model;
 }
 
+const char *answer_own_model(const struct answer *a) {
+    return a->job && *fields_str(a->job, "own_model") ? answer_model(a) : "";
+}
+
+unsigned answer_without(const struct answer *a) {
+    return learned_of(&a->llm->learned, answer_model(a));
+}
+
+bool answer_in_background(const struct answer *a) {
+    return a->llm->background && !(answer_without(a) & WITHOUT_BACKGROUND);
+}
+
 struct request answer_request_of(const struct answer *a, int64_t max_output) {
     const struct llm *llm = a->llm;
     return (struct request){
         .model = answer_model(a), .instructions = llm->instructions, .user = fields_str(a->job, "user"), .job = a->held.job, .call = a->call,
         .previous = a->previous, .turns = a->turns, .turns_count = a->turns_count, .context = a->context, .question = a->question,
         .inputs = a->inputs, .inputs_count = a->inputs_count,
-        .background = llm->background, .max_output_tokens = max_output, .compact_threshold = llm->compact_threshold,
-        .tools = a->tools, .without = llm->without, .secret = llm->secret,
+        .background = answer_in_background(a), .max_output_tokens = max_output, .compact_threshold = llm->compact_threshold,
+        .tools = a->tools, .without = answer_without(a), .secret = llm->secret,
     };
 }
 
@@ -250,10 +262,10 @@ static void plan_tools(struct answer *a) {
     const struct prices *prices = price_file_now(llm->prices);
     unsigned unfit = WITHOUT_TOOLS | (a->limited ? WITHOUT_TOOL_LIMIT : 0);
     a->tools = (struct tools){.library = ""};
-    if (llm->without & unfit)
+    if (answer_without(a) & unfit)
         return;
     bool able = prices_able(prices, answer_model(a), "tools");
-    a->tools = (struct tools){.web_search = able && llm->web_search, .code_interpreter = able && llm->code_interpreter, .library = a->library};
+    a->tools = (struct tools){.web_search = able && llm->web_search, .code_interpreter = able && llm->code_interpreter, .library = able ? a->library : ""};
     if (a->limited && tools_any(&a->tools))
         budget_offer_tools(&a->estimate, prices, answer_model(a), tools_fee(&a->tools, prices, answer_model(a)));
 }
@@ -356,7 +368,7 @@ enum step_end step_judge_begin(struct steps *s) {
         metric_add(&resumed_total, 1);
         note(a, LOG_INFO, "begin: the response is known, %" PRId64 " s old", a->begun.age_ms / 1000);
         a->polling_since_ms = clock_mono_ms();
-        return steps_goto(s, a->llm->background && a->begun.age_ms < STREAM_AGE_MS ? "attach" : "look_up");
+        return steps_goto(s, answer_in_background(a) && a->begun.age_ms < STREAM_AGE_MS ? "attach" : "look_up");
     case BEGIN_STOP:
         a->stop = a->begun.why;
         if (*a->begun.response && !(a->lost && !strcmp(a->begun.response, a->lost))) {
@@ -511,7 +523,7 @@ void answer_drain(struct llm *llm) {
     for (struct answer *a = llm->answers, *next; a; a = next) {
         next = a->next;
         bool waits = (a->http || a->napping) && !a->script && !a->saying;
-        bool elsewhere = !a->asked || !a->http || (a->recorded && llm->background);      /* another worker loses nothing by going on */
+        bool elsewhere = !a->asked || !a->http || (a->recorded && answer_in_background(a));      /* another worker loses nothing by going on */
         if (waits && !a->over && !a->stop && !a->beaten && !a->gone && (elsewhere || late)) {
             a->napping = false;
             a->gone = true;              /* nothing of this answer matters to us any more */

@@ -104,7 +104,7 @@ enum step_end step_ask(struct steps *s) {
     if (a->limited && output < OUTPUT_LEAST)       /* a reservation from before, for a shorter question: too small for this one */
         output = OUTPUT_LEAST;
     a->output_asked = output;
-    a->without = a->llm->without;
+    a->without = answer_without(a);
     struct request r = answer_request_of(a, output);
     stream_begin(a, true);
     a->asked = a->try;
@@ -138,7 +138,8 @@ static bool names_our_input(const struct answer *a) {
 enum step_end answer_follow_verdict(struct answer *a) {
     struct verdict *v = &a->verdict;
     answer_hang_up(a);                   /* behind an error event the stream may go on: nothing of it is to wake us */
-    if (v->counts && a->asked)           /* a failure from before was counted when it was new */
+    bool of_choice = *answer_own_model(a) && a->answered && a->result.fate == HTTP_ANSWERED;         /* the others' model may be well */
+    if (v->counts && a->asked && !of_choice)       /* a failure from before was counted when it was new */
         answer_tell_breaker(a, true);
     if (*a->response_id && a->recorded)
         a->lost = a->response_id;        /* whatever comes next, not this one again */
@@ -166,10 +167,8 @@ enum step_end answer_follow_verdict(struct answer *a) {
     case VERDICT_LEAVE_OUT:
         if (a->without & v->without)     /* it was left out already: it is something else */
             return answer_refuse(a, "rejected", NULL, v->why);
-        a->llm->without |= v->without;
-        if (v->without & WITHOUT_BACKGROUND)
-            a->llm->background = false;
-        note(a, LOG_WARN, "%s: this server does not take one of our parameters: left out from now on", a->steps.now);
+        learned_add(&a->llm->learned, answer_model(a), v->without);
+        note(a, LOG_WARN, "%s: %s does not take one of our parameters: left out from now on", a->steps.now, answer_model(a));
         if (v->without & (WITHOUT_TOOLS | WITHOUT_TOOL_LIMIT))
             return steps_goto(&a->steps, "plan");   /* likewise, for less money */
         return steps_goto(&a->steps, "begin");      /* the same try: nothing was executed */
@@ -232,7 +231,7 @@ enum step_end step_judge_answer(struct steps *s) {
     if (*a->response_id && !decided) {   /* it exists: find out about it before asking anew */
         a->polling_since_ms = clock_mono_ms();
         a->polls = 0;
-        bool cut = !a->error_code && a->llm->background;
+        bool cut = !a->error_code && answer_in_background(a);
         note(a, LOG_WARN, "judge_answer: the stream ended early: %s", a->error_code ? "an error event" : cut ? "reading on" : "looking it up");
         return steps_goto(s, cut ? "attach" : "look_up");
     }
@@ -293,7 +292,7 @@ enum step_end step_judge_look_up(struct steps *s) {
         return steps_goto(s, "settle");
     bool missing = a->result.fate == HTTP_ANSWERED && (a->result.status == 404 || a->result.status == 405 || a->result.status == 400);
     /* OpenAI ends a plain stream when its connection goes; a server that goes on with it is given a little time. */
-    bool dropped = found && !a->llm->background && a->polls >= PLAIN_POLLS;
+    bool dropped = found && !answer_in_background(a) && a->polls >= PLAIN_POLLS;
     if (missing || dropped) {
         a->answered = false;
         a->verdict = (struct verdict){.what = VERDICT_AGAIN, .why = missing ? "the response is gone" : "the stream was cut"};
@@ -327,14 +326,14 @@ enum step_end step_stop(struct steps *s) {
     if (!a->cancel_until_ms)
         a->cancel_until_ms = now + STOP_MS;
     int64_t left = a->cancel_until_ms - CANCEL_MS - now;
-    if (a->http && a->asked && !*a->response_id && a->llm->background && left > 0)
+    if (a->http && a->asked && !*a->response_id && answer_in_background(a) && left > 0)
         return steps_sleep(s, "stop", left);           /* that name comes any moment */
     a->sent = a->asked && a->http;
     answer_hang_up(a);
     a->polls = 0;
     if (left < 0)
         a->cancel_until_ms -= left;
-    return steps_goto(s, *a->response_id && a->llm->background ? "cancel" : "stopped");
+    return steps_goto(s, *a->response_id && answer_in_background(a) ? "cancel" : "stopped");
 }
 
 enum step_end step_cancel(struct steps *s) {
@@ -368,7 +367,7 @@ enum step_end step_waste(struct steps *s) {
     metric_add(&orphans_total, 1);
     note(a, LOG_WARN, "waste: another response of this call was first");
     answer_hang_up(a);
-    if (a->over || !a->llm->background || !*a->response_id)
+    if (a->over || !answer_in_background(a) || !*a->response_id)
         return STEP_NEXT;
     a->wasted = true;
     a->polls = 0;

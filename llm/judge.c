@@ -50,8 +50,10 @@ static bool is_lost_model(const char *code) {
     return code && !strcmp(code, "model_not_found");
 }
 
-static struct verdict lost_model(void) {
-    return give_up("rejected", "model", "the model is not there");
+static struct verdict lost_model(bool by_name) {
+    struct verdict v = give_up("rejected", "model", "the model is not there");
+    v.of_model = by_name;
+    return v;
 }
 
 static struct verdict lost_library(void) {
@@ -128,13 +130,13 @@ struct verdict judge_http(const struct http_result *r) {
     if (r->status == 401)
         return give_up("key", "key", "the API key was refused");
     if ((r->status == 400 || r->status == 403) && is_lost_model(code))
-        return lost_model();
+        return lost_model(true);
     if (r->status == 403)
         return give_up("key", "key", "the API key may not do this");
     if (r->status == 404 && is_lost_library(code, message))
         return lost_library();
     if (r->status == 404 && !is_lost_chain(code, parameter, message))
-        return is_lost_file(code, message) ? lost_file() : lost_model();
+        return is_lost_file(code, message) ? lost_file() : lost_model(is_lost_model(code) || (parameter && !strcmp(parameter, "model")));
     if (r->status == 408 || r->status == 409 || r->status >= 500)
         return r->should_retry == 0 ? give_up("failed", NULL, "it said not to ask again") : again(wait_ms, r->status >= 500, "the model's server failed");
     if (r->should_retry == 1)

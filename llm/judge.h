@@ -18,6 +18,7 @@ struct verdict {
     int64_t wait_ms;
     bool counts;            /* for the circuit breaker: the server is in trouble */
     unsigned without;       /* enum optional_parameter */
+    bool of_model;          /* it says so of the model, by its name */
     const char *line, *alert;   /* line with NEW_CHAIN: what is said beside the answer, or instead when there is no chain to be left */
     const char *why;        /* for the log and the dead letter; never a user's words */
 };

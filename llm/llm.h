@@ -2,6 +2,7 @@
 #ifndef LLM_LLM_H
 #define LLM_LLM_H
 #include "llm/budget.h"
+#include "llm/learned.h"
 #include "services/price_file.h"
 #include "services/svc.h"
 
@@ -16,7 +17,7 @@ struct llm {
     char *authorization;
     const char *model, *instructions, *secret, *zone;
     bool background;                     /* an answer outlives the process that asked for it */
-    unsigned without;                    /* parameters this server does not know (enum optional_parameter), learned from its refusals */
+    struct learned learned;
     int64_t tries_max, output_most, compact_threshold;
     int idle_ms;
     unsigned concurrency;

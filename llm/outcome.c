@@ -180,10 +180,12 @@ enum step_end step_stopped(struct steps *s) {
 
 /* A model that its user has chosen is his to change, and nothing that the administrators have set is wrong. */
 static void blame_choice(struct answer *a) {
-    if (a->verdict.alert && !strcmp(a->verdict.alert, "model") && *fields_str(a->job, "own_model")) {
-        a->verdict.line = "model_gone";
-        a->verdict.alert = NULL;
-    }
+    struct verdict *v = &a->verdict;
+    bool forbidden = a->answered && a->result.status == 403 && !strcmp(v->line, "key"), refused = !v->alert && !strcmp(v->line, "rejected");
+    if (!*answer_own_model(a) || (!v->of_model && !forbidden && !refused))
+        return;
+    v->line = v->of_model ? "model_gone" : "model_refused";
+    v->alert = NULL;
 }
 
 enum step_end step_give_up(struct steps *s) {

@@ -41,6 +41,9 @@ enum step_end answer_nap(struct answer *a, const char *then, int64_t ms);
 enum step_end answer_refuse(struct answer *a, const char *line, const char *alert, const char *why);
 /* The model that the job was accepted with, else the environment's. */
 const char *answer_model(const struct answer *a);
+const char *answer_own_model(const struct answer *a);      /* "" unless its user has chosen it */
+unsigned answer_without(const struct answer *a);          /* what its model does not take: enum optional_parameter */
+bool answer_in_background(const struct answer *a);        /* it outlives this process */
 struct request answer_request_of(const struct answer *a, int64_t max_output);
 
 /* call.c: end the HTTP call under way, if there is one. */

@@ -31,6 +31,7 @@ if conv == '' then
   if seen_before(update) then return 'dup' end
   is_heard_from(chat)
   if no then return refuse(job, fields, asked, no) end
+  if asked.what == 'model' and is_too_fast(asked, per_min) then return slow_down(job, fields, asked, per_min) end     -- it writes for good
   if not asked.callback then call('DEL', ask_key(asked)) end             -- a command ends what /img has left open
   if asked.asks then ask(asked, asked.asks, job, unpack(files_of(fields))) end
   direct(job, fields)

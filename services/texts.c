@@ -57,23 +57,23 @@ struct words { const char *plain, *about; };
     "/forget — forget me\n" model \
     "/models, /setmodel, /pricing — models\n" \
     "/status, /limits, /dead — the state"
-#define HELP_GROUP_RU(model) \
+#define HELP_GROUP_RU \
     "В группе я отвечаю, если упомянуть меня через @ или ответить на моё сообщение: текст, голос, фото или файл.\n\n" \
     "/img — картинка\n" \
     "/reset или /new — забыть разговор\n" \
     "/cancel или /stop — остановить ответ\n" \
     "/retry — ответить заново\n" \
     "/files — файлы разговора\n" \
-    "/start, /help — подсказка\n" model \
+    "/start, /help — подсказка\n" \
     "/stats — расходы"
-#define HELP_GROUP_EN(model) \
+#define HELP_GROUP_EN \
     "In a group I answer what mentions me with @ or replies to me: text, voice, a photo or a file.\n\n" \
     "/img — a picture\n" \
     "/reset or /new — forget the dialogue\n" \
     "/cancel or /stop — stop the answer\n" \
     "/retry — answer again\n" \
     "/files — files of the dialogue\n" \
-    "/start, /help — help\n" model \
+    "/start, /help — help\n" \
     "/stats — spending"
 
 static const struct text {
@@ -165,8 +165,7 @@ static const struct text {
     {"help_model", {{HELP_RU("/model — ваша модель\n"), NULL}, {HELP_EN("/model — your model\n"), NULL}}},
     {"help_admin", {{HELP_ADMIN_RU(""), NULL}, {HELP_ADMIN_EN(""), NULL}}},
     {"help_admin_model", {{HELP_ADMIN_RU("/model — моя модель\n"), NULL}, {HELP_ADMIN_EN("/model — my model\n"), NULL}}},
-    {"help_group", {{HELP_GROUP_RU(""), NULL}, {HELP_GROUP_EN(""), NULL}}},
-    {"help_group_model", {{HELP_GROUP_RU("/model — ваша модель\n"), NULL}, {HELP_GROUP_EN("/model — your model\n"), NULL}}},
+    {"help_group", {{HELP_GROUP_RU, NULL}, {HELP_GROUP_EN, NULL}}},
     {"answer_whole", {{"Ответ длинный, дальше — в файле: здесь он целиком.", NULL}, {"The answer is long. This file has all of it.", NULL}}},
     {"ask_prompt", {{"Что нарисовать? Опишите картинку словами.", NULL}, {"What shall I draw? Describe the picture in words.", NULL}}},
     {"ask_size", {{"Какого размера нарисовать?", NULL}, {"Which size shall it have?", NULL}}},
@@ -480,8 +479,13 @@ static const struct text {
                        {"There is no such model. Those there are: /model", "There is no model {}. Those there are: /model"}}},
     {"model_unable", {{"Эта модель не умеет отвечать. Какие умеют: /model", "Модель {} не умеет отвечать. Какие умеют: /model"},
                       {"This model cannot answer. Those that can: /model", "The model {} cannot answer. Those that can: /model"}}},
+    {"model_refused",
+     {{"Ваша модель не приняла этот вопрос: возможно, она не читает картинки или файлы. Выбрать другую: /model", NULL},
+      {"Your model did not accept this question: it may not read pictures or files. To choose another one: /model", NULL}}},
     {"model_gone", {{"Модели, которую вы выбрали, больше нет. Выберите другую: /model", NULL},
-                    {"The model that you have chosen is there no more. Choose another one: /model", NULL}}},
+                    {"The model that you have chosen no longer exists. Choose another one: /model", NULL}}},
+    {"model_over", {{"Эта модель больше не отвечает. Выберите другую.", "{} больше не отвечает. Выберите другую."},
+                    {"This model answers no more. Choose another one.", "{} answers no more. Choose another one."}}},
     {"model_withdrawn", {{"Модель, которую вы выбрали, больше не разрешена.", "{} вы выбирали раньше, но теперь эта модель не разрешена."},
                          {"The model that you had chosen is not permitted any more.", "You had chosen {}, which is not permitted any more."}}},
     {"model_off", {{"Выбирать модель здесь нельзя.", NULL}, {"The model cannot be chosen here.", NULL}}},

@@ -1,9 +1,11 @@
 """A user picks the model that answers him, where USER_MODELS permits it."""
+import json
+
 import pytest
 
 from test_answers import bodies
 from test_models import listed, told
-from world import ADMIN, until
+from world import ADMIN, ROOT, until
 
 ADA, BOB, GROUP = 5001, 5002, -1001234500
 FEW = "gpt-6-luna,gpt-6-sol,gpt-6-astra"
@@ -118,7 +120,11 @@ def test_what_is_permitted_but_is_of_no_use_is_neither_taken_nor_offered(world, 
 
 @every
 def test_all_are_those_that_models_has_for_answers(world):
-    list_is(world, [f"gpt-x{n}" for n in range(10)] + ["gpt-6.1-terra", "gpt-6-luna", "gpt-6-luna-2026-01-31", "gpt-image-2", {"id": "gpt-old", "shutdown_date": "2026-01-01"}])
+    known = json.loads((ROOT / "prices.json").read_text())
+    known["models"] |= {f"gpt-x{n}": known["models"]["gpt-6-luna"] for n in range(10)}
+    (world.path / "prices.json").write_text(json.dumps(known))
+    restarted(world, PRICES_FILE=str(world.path / "prices.json"))
+    list_is(world, [f"gpt-x{n}" for n in range(10)] + ["gpt-9-giant", "gpt-6.1-terra", "gpt-6-luna", "gpt-6-luna-2026-01-31", "gpt-image-2", {"id": "gpt-old", "shutdown_date": "2026-01-01"}])
     world.say(ADA, "/model")
     told(world, "Which model shall answer you?", ADA)
     first = world.buttons(ADA)
@@ -130,6 +136,7 @@ def test_all_are_those_that_models_has_for_answers(world):
     assert names == {f"gpt-x{n}" for n in range(10)} | {"gpt-6-luna"} and len(world.bot_messages(ADA)) == 1      # and ✅ gpt-6.1-terra
     chooses(world, ADA, "gpt-7", "There is no model gpt-7")
     chooses(world, ADA, "gpt-image-2", "cannot answer")
+    chooses(world, ADA, "gpt-9-giant", "cannot be chosen")           # nobody knows what it costs
     chooses(world, ADA, "gpt-x3")
     assert asked(world, ADA, "Hi") == "gpt-x3"
     world.at_rest()
@@ -230,12 +237,12 @@ def test_who_chose_a_model_that_is_gone_is_told_the_way_out(world):
     world.at_rest()
     list_is(world, ["gpt-6.1-terra", "gpt-6-sol"])
     world.say(ADA, "Hello?")
-    told(world, "is there no more. Choose another one: /model", ADA)
+    told(world, "no longer exists. Choose another one: /model", ADA)
     world.at_rest()
     assert not world.shown(ADMIN)                        # OPENAI_MODEL is well
     world.say(ADA, "/model")
     menu = told(world, "Which model shall answer you?", ADA)
-    assert "✅ gpt-6-luna" in menu and "is there no more" in menu and not any("gpt-6-luna" in t for t in world.buttons(ADA))
+    assert "✅ gpt-6-luna" in menu and "gpt-6-luna answers no more" in menu and not any("gpt-6-luna" in t for t in world.buttons(ADA))
     world.press(ADA, "default")
     told_so = [p["id"] for p in world.presses(ADA)][-1]
     world.answered(told_so)
@@ -251,7 +258,7 @@ def test_a_chosen_model_that_was_shut_down_is_shown_as_that(world):
     list_is(world, ["gpt-6.1-terra", "gpt-6-sol", {"id": "gpt-6-luna", "shutdown_date": "2026-01-01"}])
     world.say(ADA, "/model")
     menu = told(world, "Which model shall answer you?", ADA)
-    assert "✅ gpt-6-luna" in menu and "shut down 2026-01-01" in menu and "Choose another one" in menu
+    assert "✅ gpt-6-luna" in menu and "shut down 2026-01-01" in menu and "gpt-6-luna answers no more" in menu
     world.say(ADA, "Hello?")
     until(lambda: world.shown(ADA)[-1].endswith("Choose another one: /model"), "the way out")
     chooses(world, ADA, "gpt-6-sol")
@@ -264,24 +271,61 @@ def test_a_chosen_model_that_was_shut_down_is_shown_as_that(world):
 # ---- in a group ----
 
 @few
-def test_in_a_group_everybody_chooses_for_himself(world):
+def test_in_a_group_everybody_is_answered_by_his_own(world):
     listed(world)
-    world.control("message", {"chat": GROUP, "text": "/model", "user": ADA, "name": "Ada"})
-    told(world, "Which model shall answer you?", GROUP)
-    pressed = world.press(GROUP, "gpt-6-luna", user=BOB)
-    assert "You are now answered by gpt-6-luna" in world.answered(pressed["callback_id"])
-    world.at_rest()
-    assert (own(world, ADA), own(world, BOB)) == (None, "gpt-6-luna")
+    chooses(world, BOB, "gpt-6-luna")
     world.ask_in(GROUP, "Ada asks", ADA)
     until(lambda: any("Ada asks" in t for t in world.shown(GROUP)), "the answer to Ada")
     world.ask_in(GROUP, "Bob asks", BOB, "Bob")
     until(lambda: any("Bob asks" in t for t in world.shown(GROUP)), "the answer to Bob")
     world.at_rest()
     assert [b["model"] for b in bodies(world)] == ["gpt-6.1-terra", "gpt-6-luna"]
-    world.control("message", {"chat": GROUP, "text": "/model gpt-6-sol", "user": ADA, "name": "Ada"})
-    told(world, "You are now answered by gpt-6-sol", GROUP)
+
+
+# ---- what is nobody else's trouble ----
+
+@few
+def test_what_a_chosen_model_does_not_take_the_others_keep(world):
+    listed(world)
+    chooses(world, ADA, "gpt-6-luna")
+    world.fault("openai", "status", {"method": "POST", "path": "/v1/responses"}, status=400, times=1,
+                body='{"error":{"message":"Hosted tool is not supported","type":"invalid_request_error","param":"tools","code":null}}')
+    world.say(ADA, "Ada's")
+    world.answer(ADA, "«Ada's»")
+    world.say(BOB, "Bob's")
+    world.answer(BOB, "«Bob's»")
     world.at_rest()
-    assert (own(world, ADA), own(world, BOB)) == ("gpt-6-sol", "gpt-6-luna")
+    tools = {b["model"]: "tools" in b for b in bodies(world)}
+    assert tools == {"gpt-6-luna": False, "gpt-6.1-terra": True}
+
+
+@few
+@pytest.mark.parametrize("status, body, says", [
+    (400, '{"error":{"message":"Image input is not supported","type":"invalid_request_error","param":"input","code":null}}', "did not accept this question"),
+    (403, '{"error":{"message":"Your organization must be verified","type":"invalid_request_error","param":null,"code":null}}', "did not accept this question"),
+    (404, '<html>not here</html>', None),
+])
+def test_a_chosen_model_that_refuses_is_the_users_to_change(world, status, body, says):
+    listed(world)
+    chooses(world, ADA, "gpt-6-luna")
+    world.fault("openai", "status", {"method": "POST", "path": "/v1/responses"}, status=status, times=1, body=body)
+    world.say(ADA, "Hi")
+    until(lambda: len(world.shown(ADA)) == 2, "the line")
+    world.at_rest()
+    alerts = [k for k in world.redis.scan_iter(world.key("job:alert-*"))]
+    if says:
+        assert says in world.shown(ADA)[1] and "/model" in world.shown(ADA)[1] and not alerts
+    else:                                            # that is the server's fault, and the administrators are to hear of it
+        assert "/model" not in world.shown(ADA)[1] and alerts
+
+
+@few
+def test_what_is_chosen_already_is_not_written_again(world):
+    listed(world)
+    chooses(world, ADA, "gpt-6-luna")
+    chooses(world, ADA, "gpt-6-luna", "You are now answered by gpt-6-luna")
+    world.at_rest()
+    assert len(world.rows("SELECT * FROM changes")) == 1
 
 
 # ---- money ----

@@ -297,6 +297,8 @@ MUTANTS = [
     Mutant(14, "a word is overtaken by an earlier one", {"spread": instead((" and broadcast_is_shown(b) then", " then"))}, contract="test_how_far_it_is_is_said_in_order"),
     Mutant(14, "a message to everybody is sent by each press", {"broadcast": instead(("if not text or decided or", "if not text or"))},
            contract="test_a_message_to_everybody_is_decided_about_once"),
+    Mutant(14, "a model is changed without end", {"accept": instead(("if asked.what == 'model' and is_too_fast", "if false and is_too_fast"))},
+           contract="test_who_changes_his_model_too_often_is_slowed_down"),
     Mutant(14, "a chat that waits for hours holds up everybody", {"spread": instead(("elseif queue == 'later' then", "elseif false then"))},
            contract="test_a_chat_that_waits_for_hours_holds_up_nobody_else"),
     Mutant(14, "a report that was deleted comes again and again", {"lib": instead(("string.match(stood, '^%d+$') or b.message", "b.message"))},

@@ -2070,6 +2070,11 @@ def test_the_list_of_models_replaces_the_one_before(bench):
     assert bench.run(calls.catalog({})) == 0 and bench.key("HLEN", "models") == 1
 
 
+def test_who_changes_his_model_too_often_is_slowed_down(bench):
+    ask = lambda update, what: bench.run(calls.accept(update, f"{update}-1", "", per_min=1, first="ledger", kind="ask", what=what, chat="7", user="7"))      # noqa: E731
+    assert [ask(970, "model"), ask(971, "model"), ask(972, "stats")] == ["ok", "fast", "ok"]
+
+
 # ---- a message to everybody ----
 
 

@@ -85,7 +85,7 @@ static void a_model_of_ones_own_stands_there_only_where_one_may_choose(void **st
     assert_int_equal(settings_read(FOR_INGEST, stderr), 0);
     m = menus_new(&svc);
     assert_non_null(strstr(body_of(m, "default:"), "{\"command\":\"model\",\"description\":\"The model that answers you\"}"));
-    assert_non_null(strstr(body_of(m, "all_group_chats:"), "\"model\""));
+    assert_null(strstr(body_of(m, "all_group_chats:"), "\"model\""));
     assert_non_null(strstr(body_of(m, "chat:1:"), "\"model\""));
     menus_free(m);
 }

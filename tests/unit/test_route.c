@@ -445,7 +445,7 @@ static bool names(const char *help, const char *name, size_t len) {
 
 static void help_names_what_its_reader_may_use_and_nothing_else(void **state) {
     static const struct { const char *line, *with_models; bool admin; unsigned where; } helps[] = {
-        { "help", "help_model", false, IN_PRIVATE }, { "help_admin", "help_admin_model", true, IN_PRIVATE }, { "help_group", "help_group_model", false, IN_GROUPS },
+        { "help", "help_model", false, IN_PRIVATE }, { "help_admin", "help_admin_model", true, IN_PRIVATE }, { "help_group", "help_group", false, IN_GROUPS },
     };
     for (size_t h = 0; h < sizeof helps / sizeof *helps; h++)
         for (int lang = 0; lang < TEXTS_LANGS; lang++) {
@@ -539,7 +539,7 @@ static void without_the_setting_nobody_has_a_model_of_his_own(void **state) {
 static void with_it_everybody_chooses_for_himself(void **state) {
     static const char *const whats[] = { "/model", "/model gpt-6-luna", "/model@helper_bot default" }, *const words[] = { "", "gpt-6-luna", "default" };
     for (int i = 0; i < 3; i++) {
-        struct update u = i == 1 ? said_in_group(whats[i], false) : said(whats[i]);
+        struct update u = said(whats[i]);
         struct route r = route_of(&u);
         becomes(u, FATE_LINE, NULL);
         assert_string_equal(r.what, "model");
@@ -554,10 +554,11 @@ static void with_it_everybody_chooses_for_himself(void **state) {
     assert_string_equal(r.what, "model");
     assert_string_equal(r.text, "gpt-6-luna");
     becomes(said("/help"), FATE_LINE, "help_model");
-    becomes(said_in_group("/help", false), FATE_LINE, "help_group_model");
+    becomes(said_in_group("/help", false), FATE_LINE, "help_group");
     u = said("/help");
     u.user = u.chat = ADMIN;
     becomes(u, FATE_LINE, "help_admin_model");
+    becomes(said_in_group("/model@helper_bot", false), FATE_LINE, "unknown_command");        /* nobody else's menu there */
     u = pressed("model"); /* everybody's model is another matter */
     u.words = "chat gpt-6-luna";
     becomes(u, FATE_PRESS, "not_yours");
