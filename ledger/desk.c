@@ -36,6 +36,7 @@ struct desk {
 
     struct item *item;                          /* in hand; what follows is about it */
     bool is_change, forgets;                    /* forgets: the change is that nothing is known of who asks */
+    bool is_first_round;                        /* of that: changes which he has asked for before go round as well, and must come first */
     struct asked asked;
     struct answer answer;
     struct change change;
@@ -134,7 +135,8 @@ static void put_away(struct desk *d) {
 
 static void understand(struct desk *d) {
     const struct fields *f = d->item->fields;
-    d->forgets = !strcmp(fields_str(f, "what"), "forget");
+    d->is_first_round = !strcmp(fields_str(f, "what"), "forget");
+    d->forgets = !strcmp(fields_str(f, "what"), "forget_now");
     d->is_change = d->forgets || !strcmp(fields_str(f, "kind"), KIND_SET);
     d->asked = (struct asked){
         .job = fields_str(f, "job"), .what = fields_str(f, "what"), .text = fields_str(f, "text"), .user = fields_int_or(f, "user", 0),
@@ -161,6 +163,8 @@ static enum step_end next(struct steps *s) {
     if (!d->first)
         d->last = &d->first;
     understand(d);
+    if (d->is_first_round)
+        return steps_goto(s, "tell");
     if (d->board_asks)
         return steps_goto(s, "look_around");
     return !d->is_change && question_counts(d->asked.what) ? STEP_NEXT : steps_goto(s, "read_answer");
@@ -372,6 +376,16 @@ static void send_back(struct desk *d) {
     d->call = redis_script(d->svc->redis, SCRIPT_WISH, &args, on_script, d);
 }
 
+/* It stands behind all that was asked for before now. */
+static void send_round(struct desk *d) {
+    struct args args = { 0 };
+    ticket_args(&args, &(struct ticket){ STREAM_LEDGER, d->item->id, fields_str(d->item->fields, "job") });
+    args_int(&args, 2);
+    args_pair(&args, "kind", KIND_ASK);
+    args_pair(&args, "what", "forget_now");
+    d->call = redis_script(d->svc->redis, SCRIPT_WISH, &args, on_script, d);
+}
+
 /* About something that was given up: the script does it, and says so. */
 static void revive(struct desk *d) {
     struct args args = { 0 };
@@ -399,6 +413,10 @@ static void decide(struct desk *d) {
 
 static enum step_end tell(struct steps *s) {
     struct desk *d = desk_of(s);
+    if (d->is_first_round) {
+        send_round(d);
+        return STEP_WAIT;
+    }
     if (!d->is_change && *d->answer.broadcast) {
         decide(d);
         return STEP_WAIT;

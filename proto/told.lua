@@ -48,7 +48,7 @@ end
 ack(q, e)
 write_kept(writes)
 if role then say_role() end
-if what == 'forget' and (tonumber(message) or 0) > 0 then       -- in place of the question whether he means it
+if what == 'forget_now' and (tonumber(message) or 0) > 0 then       -- in place of the question whether he means it
   say(job .. '-said', chat, { line = 'forget_done', lang = lang, ['part:0'] = message })
 end
 if callback and (what == 'setmodel' or what == 'model') and #writes > 0 and chat == asker and (tonumber(message) or 0) > 0 then

@@ -397,3 +397,20 @@ def test_it_is_chosen_once_wherever_the_ledger_dies(world, step):
     assert len(world.bot_messages(ADA)) == 1 and len(world.rows("SELECT * FROM changes")) == 1 and not world.dead()
     assert own(world, ADA) == "gpt-6-luna" and asked(world, ADA, "Hi") == "gpt-6-luna"
     world.at_rest()
+
+
+@few
+def test_what_was_chosen_before_forget_is_not_kept_after_it(world):
+    """The ledger was away: the choice goes round once more, and comes behind the wish to be forgotten."""
+    listed(world)
+    world.stop(world.of("ledger")[0])
+    world.say(ADA, "/model gpt-6-luna")
+    world.say(ADA, "/forget")
+    until(lambda: "🗑 Delete everything" in world.buttons(ADA), "the question whether she means it")
+    press = world.press(ADA, "Delete everything")
+    until(lambda: world.redis.xlen(world.key("ledger")) == 2, "both to wait")
+    world.start("ledger")
+    assert "nothing of yours" in world.answered(press["callback_id"])
+    world.at_rest()
+    kept = " ".join(str(row) for table in ("users", "changes") for row in world.rows(f"SELECT * FROM {table}"))
+    assert str(ADA) not in kept and own(world, ADA) is None

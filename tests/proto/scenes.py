@@ -912,7 +912,7 @@ def forget_somebody_amid_an_answer(bench):
 
 @scene()
 def tell_that_somebody_is_forgotten(bench):
-    bench.run(calls.accept(900, "900-1", "", first="ledger", kind="ask", what="forget", chat="7", user="7", callback="c", message=90, line="forget_done"))
+    bench.run(calls.accept(900, "900-1", "", first="ledger", kind="ask", what="forget_now", chat="7", user="7", callback="c", message=90, line="forget_done"))
     bench.key("HSET", "user:7", "role", "guest")
     return calls.told("ledger", bench.read("ledger", "W")[0], "900-1", kept=[("user:7", "role", "")])
 

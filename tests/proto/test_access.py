@@ -191,6 +191,8 @@ def test_who_is_to_be_forgotten_leaves_nothing_in_redis(bench):
     assert gone["kind"] == "forget" and sorted(gone["delete"].split()) == ["file-1", "file-2", "vs_1"]
     ((entry, asked),) = bench.entries("ledger")
     assert (asked["kind"], asked["what"], asked["user"]) == ("ask", "forget", "7")
+    assert bench.run(calls.wish("ledger", bench.read("ledger", "W")[0], "1-1", kind="ask", what="forget_now")) == "ok"
+    ((entry, _),) = bench.entries("ledger")
     kept = [("user:7", name, "") for name in ("role", "model", "daily_budget_nusd", "monthly_budget_nusd")]
     assert [bench.run(calls.told("ledger", entry, "1-1", kept=kept)) for _ in range(2)] == ["ok", "stale"]
     assert bench.key("EXISTS", "user:7") == 0

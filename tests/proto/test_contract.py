@@ -2070,6 +2070,16 @@ def test_the_list_of_models_replaces_the_one_before(bench):
     assert bench.run(calls.catalog({})) == 0 and bench.key("HLEN", "models") == 1
 
 
+def test_who_wants_to_be_forgotten_goes_round_once_more(bench):
+    bench.run(calls.accept(973, "973-1", "", first="ledger", kind="ask", what="model", text="gpt-9", chat="7", user="7"))
+    first = bench.read("ledger", "W")[0]
+    bench.run(calls.accept(974, "974-1", "", first="ledger", kind="ask", what="forget", chat="7", user="7"))
+    second = bench.read("ledger", "W")[0]
+    assert bench.run(calls.wish("ledger", first, "973-1", **{"set:0": "user:7 model gpt-9"})) == "ok"
+    assert bench.run(calls.wish("ledger", second, "974-1", kind="ask", what="forget_now")) == "ok"
+    assert [(e["kind"], e.get("what")) for _, e in bench.entries("ledger")] == [("set", "model"), ("ask", "forget_now")]
+
+
 def test_who_changes_his_model_too_often_is_slowed_down(bench):
     ask = lambda update, what: bench.run(calls.accept(update, f"{update}-1", "", per_min=1, first="ledger", kind="ask", what=what, chat="7", user="7"))      # noqa: E731
     assert [ask(970, "model"), ask(971, "model"), ask(972, "stats")] == ["ok", "fast", "ok"]
