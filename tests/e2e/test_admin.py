@@ -1,4 +1,6 @@
 """What administrators are told of the state of things, and what was given up: /status, /limits, /dead."""
+import re
+
 import pytest
 
 from test_models import told
@@ -13,7 +15,7 @@ def test_status_says_who_is_there_and_what_waits(world):
     world.say(ADMIN, "/status")
     text = told(world, "Services")
     assert all(f"✅ {name} ×1" in text for name in ("ingest", "llm", "outbound", "ledger"))
-    assert "llm: 0" in text and "ledger: 0" in text and "it crashed twice" in text and "SQLite: 0." in text and "Redis 7." in text
+    assert "llm: 0" in text and "ledger: 0" in text and "it crashed twice" in text and "SQLite: 0." in text and re.search(r"Redis \d+\.\d", text)
     world.say(CHAT, "/status")
     told(world, "do not know", CHAT)
     world.redis.delete(world.key("dead"))
