@@ -98,11 +98,12 @@ def test_redis_is_killed_while_the_picture_comes(world):
 @pytest.mark.counts(media=2)
 def test_two_draw_it_one_is_shown_and_both_are_on_the_bill(world):
     """A worker stands still for longer than TAKEOVER_MS while its picture is drawn; another one takes over, and then it wakes up."""
-    world.fault("openai", "delay", {"path": "/v1/images/generations"}, ms=1000)
+    first = world.fault("openai", "delay", {"path": "/v1/images/generations"}, ms=1000)
     world.fault("openai", "delay", {"path": "/v1/images/generations"}, ms=6000)
     world.say(CHAT, "/img a cat")
     job = until(lambda: world.redis.hget(world.key(f"chat:{CHAT}"), "job"), "the job")
     worker = until(lambda: world.redis.hget(world.key(f"job:{job}"), "begun:drawn"), "the request").split()[0]
+    until(lambda: world.control(f"wait?for=fired:{first}&min=1&timeout_ms=1")["ok"], "the request to be there")
     frozen = next(p for p in world.of("media") if worker in p.text())
     frozen.signal(signal.SIGSTOP)
     until(lambda: world.redis.hget(world.key(f"job:{job}"), "posts:drawn") == "2", "the second request", 40)

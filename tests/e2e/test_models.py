@@ -16,7 +16,7 @@ def told(world, words, chat=ADMIN, count=1):
 
 
 def listed(world):
-    until(lambda: world.redis.hlen(world.key("models")), "OpenAI's list")
+    until(lambda: world.redis.hlen(world.key("models")) and world.redis.exists(world.key("spend:ready")), "OpenAI's list, and the ledger")
 
 
 def labels(world, chat=ADMIN):

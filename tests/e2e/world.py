@@ -115,6 +115,7 @@ class World:
         self.settings = dict(settings or {})
         self.prefix = prefix
         self.programs, self.ended, self.announced = {}, [], []
+        self.has_tables = False                      # the ledger has made its file
         self.redis_args = list(redis_args)
         self.redis_port = free_port()
         self.redis_process = None
@@ -307,6 +308,13 @@ class World:
         return [k for k in self.redis.scan_iter(self.prefix + "*") if not keep.match(k) and self.redis.ttl(k) == -1]
 
     def rows(self, query="SELECT * FROM usage ORDER BY at, event_id", *args):
+        if not self.has_tables:                  # the ledger may only just be starting
+            until((self.path / "gpttg.db").exists, "the ledger's file")
+            until(lambda: self.select("SELECT 1 FROM sqlite_master WHERE name = 'usage'"), "its tables")
+            self.has_tables = True
+        return self.select(query, *args)
+
+    def select(self, query, *args):
         with contextlib.closing(sqlite3.connect(f"file:{self.path / 'gpttg.db'}?mode=ro", uri=True, timeout=10)) as db:
             db.row_factory = sqlite3.Row
             return [dict(r) for r in db.execute(query, args)]
