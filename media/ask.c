@@ -42,11 +42,12 @@ static const struct asking {
     bool (*known)(struct task *t, const char *json);                      /* that JSON is there */
     void (*waste)(struct task *t);                                        /* another one's was first */
     struct verdict (*judge)(struct task *t);
+    void (*oddly)(struct task *t, const struct http_result *r);           /* it was paid for, and makes no sense; NULL: that costs nothing, or is the verdict's */
 } askings[] = {
-    {"heard", "hear", true, hear_likely_cost, heard_result, item_heard, heard_waste, judge_heard},
-    {"upload", "upload", true, NULL, upload_result, item_uploaded, upload_waste, judge_uploaded},
-    {"drawn", "draw", false, draw_likely_cost, NULL, draw_known, draw_waste, draw_verdict},
-    {"store", "make_store", false, NULL, shelf_result, shelf_known, shelf_waste, judge_uploaded},
+    {"heard", "hear", true, hear_likely_cost, heard_result, item_heard, heard_waste, judge_heard, heard_oddly},
+    {"upload", "upload", true, NULL, upload_result, item_uploaded, upload_waste, judge_uploaded, NULL},
+    {"drawn", "draw", false, draw_likely_cost, NULL, draw_known, draw_waste, draw_verdict, NULL},
+    {"store", "make_store", false, NULL, shelf_result, shelf_known, shelf_waste, judge_uploaded, NULL},
 };
 
 static bool is_paid(const struct task *t) {
@@ -207,6 +208,8 @@ void ask_answered(struct http_result *result, void *owner) {
     result->body = (struct buf){0};
     bool good = t->result.fate == HTTP_ANSWERED && t->result.status == 200;
     const char *made = good ? t->asking->result(t, &t->result) : NULL;
+    if (good && !made && t->asking->oddly)
+        t->asking->oddly(t, &t->result);
     if (made)
         ask_keep(t, made);
     else

@@ -79,6 +79,11 @@ static int64_t likely_input(const struct task *t) {
     return (int64_t)strlen(t->drawing->prompt) + 100 + (t->count ? EDIT_TOKENS : 0);
 }
 
+/* What is billed for one of which nobody tells. */
+static struct drawn likely(const struct task *t) {
+    return (struct drawn){.model = task_image_model(t), .nonce = t->drawing->nonce, .input_tokens = likely_input(t), .output_tokens = likely_tokens(t->drawing), .estimated = true};
+}
+
 int64_t draw_likely_cost(const struct task *t) {
     struct usage tokens = {.images = 1, .input_tokens = likely_input(t), .image_tokens = t->count ? EDIT_TOKENS : 0,
         .output_tokens = likely_tokens(t->drawing)}, piece = {.images = 1,
@@ -173,8 +178,8 @@ void draw_broke_off(struct task *t) {
     struct drawing *d = t->drawing;
     t->posting = false;
     t->answered = true;
-    d->useless = d->over;
-    d->now = (struct drawn){.model = task_image_model(t), .nonce = d->nonce, .estimated = true};
+    d->useless = !d->disk_full;          /* what makes no sense is paid for as well, and is not asked for again */
+    d->now = likely(t);
     t->result = (struct http_result){.fate = HTTP_ANSWERED, .status = 200, .retry_after_ms = -1, .should_retry = -1};
     steps_wake(&t->steps);
 }
@@ -361,8 +366,8 @@ enum step_end draw_stop(struct steps *s) {
     task_hang_up(t);
     begin_end(t, HOW_STOPPED);
     if (paying && !t->end.events_count) {
-        struct drawn likely = {.model = task_image_model(t), .nonce = "", .input_tokens = likely_input(t), .output_tokens = likely_tokens(d), .estimated = true};
-        book(t, &likely);
+        struct drawn drawn = likely(t);
+        book(t, &drawn);
         t->usage.status = "cancelled";
     }
     store_stop(t);

@@ -126,18 +126,30 @@ void heard_book(struct task *t, const struct heard *h, const char *event, struct
     };
 }
 
+static void book_waste(struct task *t, const struct heard *h) {
+    struct usage_event e;
+    heard_book(t, h, arena_printf(t->mem, "%s:%s:wasted:%s", t->held.job, t->call, h->nonce), &e);
+    struct args args = {0};
+    book_args(&args, &e, t->periods, PERIODS);
+    (void)redis_script(t->media->svc->redis, SCRIPT_BOOK, &args, NULL, NULL);
+    metric_add(&wasted_total, 1);
+}
+
 /* Ours lost: it was paid for all the same. */
 void heard_waste(struct task *t) {
     struct heard h;
     if (!heard_read(t, t->made, &h))
         return;
-    struct usage_event e;
-    heard_book(t, &h, arena_printf(t->mem, "%s:%s:wasted:%s", t->held.job, t->call, h.nonce), &e);
-    struct args args = {0};
-    book_args(&args, &e, t->periods, PERIODS);
-    (void)redis_script(t->media->svc->redis, SCRIPT_BOOK, &args, NULL, NULL);
-    metric_add(&wasted_total, 1);
+    book_waste(t, &h);
     note(t, LOG_WARN, "another transcription of this file was first");
+}
+
+/* It was heard, and what came of it is no text. */
+void heard_oddly(struct task *t, const struct http_result *r) {
+    CLEANUP(json_done) cJSON *body = r->body.data ? json_parse(r->body.data, r->body.len) : NULL;
+    struct heard h = {.text = "", .model = task_model(t), .nonce = nonce(t), .ms = hear_likely_ms(t), .estimated = true};
+    read_usage(json_get_obj(body, "usage"), &h);
+    book_waste(t, &h);
 }
 
 /* ── the paid call ─────────────────────────────────────────────────────────────────────────────────────────── */

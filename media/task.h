@@ -224,6 +224,7 @@ void upload_waste(struct task *t);
 /* hear.c: the answer as the JSON that is kept (NULL: it makes no sense), and back; what to do about one that lost */
 const char *heard_result(struct task *t, const struct http_result *r);
 void heard_waste(struct task *t);
+void heard_oddly(struct task *t, const struct http_result *r);
 bool heard_read(struct task *t, const char *json, struct heard *ret);
 void heard_book(struct task *t, const struct heard *h, const char *event, struct usage_event *ret);
 int64_t hear_likely_ms(const struct task *t);

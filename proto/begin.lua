@@ -49,11 +49,12 @@ for i = 1, tonumber(ARGV[10]) do
   need('hash', spend_key(period))
   if limit ~= '' then
     limited = true
-    local s = call('HMGET', spend_key(period), 'spent', 'held')
+    local s = call('HMGET', spend_key(period), 'spent', 'held', usual_field(paid_call))
     local left = tonumber(limit) - (tonumber(s[1]) or 0)
     local free = left - (tonumber(s[2]) or 0)
-    if left < least or tonumber(limit) == 0 then over = over or period
-    elseif free < least then held_by = held_by or period end
+    local room = left * 2 < tonumber(limit) and math.max(least, tonumber(s[3]) or 0) or least
+    if left < room or tonumber(limit) == 0 then over = over or period
+    elseif free < room then held_by = held_by or period end
     if free < reserved then reserved = free end
   end
 end

@@ -437,8 +437,17 @@ local function warn_of(period, spent, job)
   if warned or (tonumber(limit) or 0) == 0 or spent < 0.8 * limit then return end
   local day, whose = string.match(period, '^%d+%-%d+(%-?%d*):(.*)$')
   if whose == 'all' and alert('budget', period) == 0 then return end          -- nobody could be told: the next one tries
+  if whose ~= 'all' and call('HGET', job_key(job), 'chat_type') ~= 'private' then return end      -- in a group it is nobody's business: later
   call('HSET', spend_key(period), 'warned', 1)
   if whose ~= 'all' then call('HSET', job_key(job), 'near', day == '' and 'budget_month_near' or 'budget_day_near') end
+end
+
+-- What such a call has cost lately, in that period. While more than half of a budget is spent, a call must leave room for it: an answer
+-- that is asked to be shorter would be cut, and a server that does not heed that would pass the budget.
+local function usual_field(paid_call) return 'usual:' .. (tonumber(paid_call) and 'chat' or paid_call) end
+local function note_usual(period, paid_call, cost)
+  local before = tonumber(call('HGET', spend_key(period), usual_field(paid_call))) or 0
+  call('HSET', spend_key(period), usual_field(paid_call), string.format('%.0f', math.max(tonumber(cost), math.floor(before * 3 / 4))))
 end
 
 -- Give it back and book what was really spent. Exactly once: the reservation is a field of the job and goes with it.
@@ -448,6 +457,7 @@ local function settle(job, hold, cost)
     if call('EXISTS', spend_key(period)) == 1 then
       if hold.amount ~= '0' then call('HINCRBY', spend_key(period), 'held', '-' .. hold.amount) end
       warn_of(period, call('HINCRBY', spend_key(period), 'spent', cost), job)
+      note_usual(period, hold.call, cost)
     end
   end
   call('HDEL', job_key(job), 'hold:' .. hold.call)

@@ -167,6 +167,16 @@ def test_too_large_a_picture_ends_in_one_line_and_is_on_the_bill(world):
     assert count(world, "openai.POST /v1/images/generations") == 1
 
 
+def test_a_picture_that_makes_no_sense_is_asked_for_once_and_is_on_the_bill(world):
+    world.fault("openai", "malformed", {"path": "/v1/images/generations"}, body="!!not base64!!", after_bytes=5000)
+    world.say(CHAT, "/img a cat")
+    world.answer(CHAT, "could not answer")
+    world.at_rest()
+    (row,) = world.rows()
+    assert row["kind"] == "image" and row["estimated"] == 1 and row["cost_nusd"] > 0
+    assert count(world, "openai.POST /v1/images/generations") == 1
+
+
 def test_blobs_have_a_limit_that_holds_and_delays_only(world):
     """Redis is full of pictures that nobody has got yet: the next one waits, and is not paid for twice."""
     import json

@@ -35,8 +35,10 @@ def test_trouble_passes(sender, fault):
     assert sender.ended(job, 60) == "done", sender.job(job)
     assert sender.job(job)["text"] == SAID and len(sender.world.shown(CHAT)) == 1
     assert (sender.count("telegram.download.206") > 0) == (kind in ("fin_mid", "reset_mid", "cut"))         # it went on where it was cut
-    if fault[1] == "malformed":          # executed, and its answer made no sense: that one nobody can book
+    if fault[1] == "malformed":          # executed, and its answer made no sense: paid for like the other one, as far as anybody can tell
         assert sender.billed()["transcriptions"] == 2
+        until(lambda: len(sender.world.rows("SELECT * FROM usage WHERE kind = 'transcription'")) == 2, "both on the bill")
+        assert [r["estimated"] for r in sender.world.rows("SELECT * FROM usage WHERE kind = 'transcription' ORDER BY at, estimated DESC")] == [1, 0]
     else:
         bill_is_right(sender)
 

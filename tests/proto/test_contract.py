@@ -1499,6 +1499,33 @@ def test_nothing_may_be_spent_under_a_budget_of_nothing(bench):
     assert want(bench, job, work, want=0, least=0, periods=[("d", 0, 9), ("m", "", 9)]) == ["over", "d"]
 
 
+def test_once_half_is_spent_a_call_must_leave_room_for_what_such_calls_cost(bench):
+    """A server that does not heed how short an answer is to be would pass the budget with its last one."""
+    periods = [("d", 1000, 99)]
+    for cost, spent in ((300, 0), (100, 300)):
+        job, work, follow = bench.in_talk()
+        assert want(bench, job, work, want=900, least=10, periods=periods)[0] == "go"
+        assert bench.run(calls.commit("llm", work, job, "follow", call="0", cost=cost)) == "ok" and bench.spend("d")[0] == spent + cost
+        bench.run(calls.commit("outbound", follow, job, "end", "done"))
+    assert bench.key("HGET", "spend:d", "usual:chat") == "225"       # three quarters of the 300 before it
+    bench.key("HSET", "spend:d", "spent", 790)
+    job, work, _ = bench.in_talk()
+    assert want(bench, job, work, want=900, least=10, periods=periods) == ["over", "d"]
+    bench.key("HSET", "spend:d", "spent", 490)
+    assert want(bench, job, work, want=900, least=10, periods=periods)[0] == "go"
+
+
+def test_that_a_budget_is_nearly_spent_is_not_said_in_a_group_and_not_forgotten(bench):
+    for kind, near in (("supergroup", None), ("private", "budget_day_near")):
+        job, work, follow = bench.in_talk()
+        bench.key("HSET", "job:" + job, "chat_type", kind)
+        assert want(bench, job, work, want=100, least=10, periods=[("2026-11-28:7", 1000, 99)])[0] == "go"
+        bench.key("HSET", "spend:2026-11-28:7", "spent", 850)
+        bench.run(calls.commit("llm", work, job, "follow", call="0", cost=10))
+        assert bench.job(job).get("near") == near
+        bench.run(calls.commit("outbound", follow, job, "end", "done"))
+
+
 def test_a_free_model_needs_no_money(bench):
     job, work, _ = bench.in_talk()
     bench.key("HSET", "spend:" + DAY[0], "spent", 1000)
