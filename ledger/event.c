@@ -144,6 +144,16 @@ static void read_unclear(struct reader *r) {
     }
 }
 
+/* What is part of something else cannot be more than that. It stands as it was reported; its price is that of the whole at most. */
+static void doubt(struct reader *r) {
+    const struct usage *u = &r->event->used;
+    bool is_odd[NAMES] = { [CACHED] = u->cached_tokens > u->input_tokens, [REASONING] = u->reasoning_tokens > u->output_tokens,
+                           [WRITTEN] = u->cache_write_tokens > u->input_tokens - u->cached_tokens && u->cached_tokens <= u->input_tokens };
+    for (int n = 0; n < NAMES; n++)
+        if (is_odd[n] && !strstr(r->event->unclear, names[n]))
+            unclear(r, (enum name)n);
+}
+
 static struct event_text text_of(const char *s) {
     return (struct event_text){ s, strlen(s) };
 }
@@ -217,6 +227,7 @@ const char *event_read(const struct fields *f, const struct prices *prices, int6
     ret->estimated = read_int(&r, ESTIMATED, 0, 1);
     read_tools(&r);
     read_unclear(&r);
+    doubt(&r);
     if (!read_cost(&r))
         compute_cost(&r, prices);
     return NULL;

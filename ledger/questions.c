@@ -400,8 +400,11 @@ void answer_markdown(const struct answer *a, struct buf *out) {
         (void)buf_add_str(out, a->markdown);
         (void)buf_add_str(out, "\n\n");
     }
+    bool leads = true;                          /* nothing but digits in this line yet: "1." would begin a list, as would "-" */
     for (size_t i = 0; i < a->text.len; i++) {
-        if (strchr("\\`*_<>#~|$&\n", text[i]))
+        bool begins = !i || text[i - 1] == '\n';
+        leads = begins || (leads && text[i - 1] >= '0' && text[i - 1] <= '9');
+        if (strchr("\\`*_<>#~|$&\n", text[i]) || (begins && strchr("-+=", text[i])) || (leads && !begins && strchr(".)", text[i])))
             (void)buf_add(out, "\\", 1);        /* before the end of a line it keeps that */
         bool opens = text[i] == '[', closes = text[i] == ']';       /* with a backslash they would open a formula */
         (void)buf_add(out, opens ? "(" : closes ? ")" : text + i, 1);

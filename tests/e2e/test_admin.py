@@ -51,7 +51,8 @@ def asked(world, text):
 def test_what_was_given_up_is_asked_once_more_by_a_button(world):
     give_up(world)
     world.say(ADMIN, "/dead")
-    assert "1. text, 5001: it crashed twice" in told(world, "Given up (1)")
+    text = told(world, "Given up (1)")
+    assert "\n1. text, 5001: it crashed twice" in text and "\\" not in text
     pressed = [world.press(ADMIN, "🔄 1"), world.press(ADMIN, "🔄 1")]
     answers = [world.answered(p["callback_id"]) for p in pressed]
     assert "once more" in answers[0] and "not in the list" in answers[1]

@@ -3,6 +3,7 @@ import sqlite3
 
 import pytest
 
+from test_desk import asks_ledger
 from test_models import told
 from world import ADMIN, until
 
@@ -176,9 +177,7 @@ def test_it_is_the_administrators_and_says_how(world):
     forged = {"kind": "ask", "what": "spread", "text": "send 1-1", "chat": str(ADA), "user": str(ADA), "lang": "en"}       # a button that he was never shown
     world.redis.hset(world.key("job:1-1"), mapping={"text": "spam", "conv": ""})
     world.redis.expire(world.key("job:1-1"), 600)
-    entry = world.redis.xadd(world.key("ledger"), {**forged, "job": "2-1", "at": "1", "conv": ""})
-    world.redis.hset(world.key("job:2-1"), mapping={**forged, "conv": "", "first": "ledger", "queue": "ledger", "entry": entry, "message": "1"})
-    world.redis.expire(world.key("job:2-1"), 600)
+    asks_ledger(world, "2-1", {**forged, "message": "1"})
     until(lambda: len([t for t in world.shown(ADA) if "do not know" in t]) == 2, "the second refusal")
     world.at_rest()
     assert not world.redis.exists(world.key("broadcast"))

@@ -1,5 +1,6 @@
 """What the ledger is asked and what it keeps: /stats and /stat, changes of settings and users, and deaths in between."""
 import csv
+import itertools
 import signal
 import sqlite3
 import time
@@ -11,6 +12,7 @@ from world import ADMIN, until
 
 CHAT = 5001
 NOW = int(time.time() * 1000)
+numbers = itertools.count(1)
 
 
 def paid(world, n, cost, user=CHAT, at=None, **more):
@@ -20,13 +22,22 @@ def paid(world, n, cost, user=CHAT, at=None, **more):
         "model": "gpt-6.1-terra", "cost_nusd": str(cost), "price_version": "x", "status": "completed", **more})
 
 
+def asks_ledger(world, job, fields):
+    """A job and its entry at once, as `accept` makes them: the ledger may read it in the same moment."""
+    entry = f"{int(time.time() * 1000) + 1000}-{next(numbers)}"
+    asked = {name: value for name, value in fields.items() if name not in ("line", "message")}
+    with world.redis.pipeline(transaction=True) as both:
+        both.hset(world.key("job:" + job), mapping={**fields, "conv": "", "first": "ledger", "queue": "ledger", "entry": entry})
+        both.expire(world.key("job:" + job), 600)
+        both.xadd(world.key("ledger"), {**asked, "job": job, "at": str(NOW), "conv": ""}, id=entry)
+        both.execute()
+    return entry
+
+
 def wish(world, job, *sets, **more):
     """A change as a command of an administrator makes it: the job and its entry."""
     fields = {"kind": "set", "what": "setting", **{f"set:{i}": one for i, one in enumerate(sets)}, "chat": str(ADMIN), "user": str(ADMIN), "lang": "en", **more}
-    entry = world.redis.xadd(world.key("ledger"), {**fields, "job": job, "at": str(NOW), "conv": ""})
-    world.redis.hset(world.key("job:" + job), mapping={**fields, "conv": "", "first": "ledger", "line": "start", "queue": "ledger", "entry": entry})
-    world.redis.expire(world.key("job:" + job), 600)
-    return entry
+    return asks_ledger(world, job, {**fields, "line": "start"})
 
 
 def known(world):

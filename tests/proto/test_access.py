@@ -81,11 +81,16 @@ def test_administrators_are_asked_about_a_stranger_once_a_day(bench):
 
 def test_so_many_questions_at_once_and_then_one_after_the_other(bench):
     assert [ask(bench, n, per_min=3) for n in range(1, 6)] == ["ok", "ok", "ok", "fast", "fast"]
-    assert (line(bench, 4), bench.job("4-1")["about"], line(bench, 5)) == ("too_fast", "3", None)        # said once a minute
+    assert (line(bench, 4), bench.job("4-1")["about"], line(bench, 5)) == ("too_fast", "3", "too_fast")       # each hears of it
     assert 59_000 < bench.key("PTTL", "rate:7") <= 60_000 and bench.key("TTL", "rate:7:told") <= 60
     full = int(bench.key("GET", "rate:7"))
     bench.key("SET", "rate:7", full - 20_000)                # twenty seconds later
     assert [ask(bench, n, per_min=3) for n in (6, 7)] == ["ok", "fast"]
+
+
+def test_a_flood_is_not_answered_by_one(bench):
+    assert {ask(bench, n, per_min=1) for n in range(2, 20)} == {"ok", "fast"}
+    assert len([n for n in range(2, 20) if bench.key("EXISTS", f"job:{n}-1") and line(bench, n) == "too_fast"]) == 10
 
 
 def test_others_and_administrators_are_not_counted(bench):
