@@ -654,8 +654,14 @@ const char *prices_name(const struct prices *p, size_t n) {
     return n < p->model_count ? p->models[n].name : NULL;
 }
 
+/* An entry may say only what a model can, or when it ends: its price is nobody's then. */
+static bool has_prices(const struct model *m) {
+    return m->tiers[0].prices.input != UNSET || m->per_minute != UNSET || m->per_image != UNSET || m->picture_count;
+}
+
 const char *prices_version(const struct prices *p, const char *model) {
-    return find(p, model) ? p->version : PRICES_VERSION_FALLBACK;
+    const struct model *m = find(p, model);
+    return m && has_prices(m) ? p->version : PRICES_VERSION_FALLBACK;
 }
 
 const char *prices_shutdown(const struct prices *p, const char *model) {

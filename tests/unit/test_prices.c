@@ -85,7 +85,9 @@ static void the_three_variables_bill_what_the_file_does_not_know(void **state) {
     assert_int_equal(COST(p, "silent", .input_tokens = 1), 2000);                         /* an entry without prices */
     assert_int_equal(COST(p, "hears", .input_tokens = 1), 2000);
     assert_string_equal(prices_version(p, "stranger"), "fallback");
+    assert_string_equal(prices_version(p, "silent"), "fallback");
     assert_int_equal(strlen(prices_version(p, "plain")), 12);
+    assert_int_equal(strlen(prices_version(p, "hears")), 12);
     prices_free(p);
 
     char problem[PRICES_PROBLEM];
