@@ -7,8 +7,9 @@ local id, after, last, most, every = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]
 local PARKED_MOST = 100                  -- chats that Telegram has asked us to leave alone hold up nobody else, as far as they are few
 need('hash', BROADCAST)
 need('set', SPREADING)
+local state, said = unpack(call('HMGET', BROADCAST, 'state', 'shown_state'))
+if not state or (state == 'done' and said == 'done') then return 'idle' end      -- as it mostly is, twice a second
 local b = by_name(call('HGETALL', BROADCAST))
-if not b.id then return 'idle' end
 local gives = id == b.id and after == b.after and b.state == 'running' and not b.all
 local users = {}
 for i = 1, gives and tonumber(ARGV[6]) or 0 do users[i] = ARGV[6 + i] end
