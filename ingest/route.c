@@ -4,6 +4,7 @@
 #include "ingest/commands.h"
 #include "ingest/identity.h"
 #include "proto/keys.h"
+#include "services/access.h"
 #include "services/settings.h"
 
 const char *const route_wanted[] = { "message", "edited_message", "callback_query", "my_chat_member", "stopped_message_generation", NULL };
@@ -68,7 +69,7 @@ static const struct row {
     { "callback_query", "unshelve", IN_PRIVATE, SAID_AT_ALL, { FATE_LIBRARY } },
     { "callback_query", "model",   IN_PRIVATE, SAID_AT_ALL, { FATE_PRESS, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = "setmodel" } },
     { "callback_query", "broadcast", IN_PRIVATE, SAID_AT_ALL, { FATE_PRESS, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = "spread" } },
-    { "callback_query", "own",     IN_PRIVATE,   SAID_AT_ALL, { FATE_PRESS, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = "model" } },
+    { "callback_query", "own",     IN_PRIVATE, SAID_AT_ALL, { FATE_PRESS, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = "model" } },
     { "callback_query", "dead",    IN_PRIVATE, SAID_AT_ALL, { FATE_PRESS, .kind = KIND_ASK, .first = STREAM_LEDGER, .what = "dead" } },
     { "callback_query", "drop",    IN_BOTH,    SAID_AT_ALL, { FATE_FILES } },
     { "callback_query", NULL,      0,          SAID_AT_ALL, { FATE_PRESS } },
@@ -111,15 +112,7 @@ static bool is_edited(const struct update *u) {
 }
 
 bool route_is_admin(const struct update *u) {
-    return setting_has_id("ADMIN_ID", u->user);
-}
-
-/* Whom the settings let in by themselves. `*` means everybody only where nobody has to ask. */
-static bool user_may(const struct update *u) {
-    if (route_is_admin(u))
-        return true;
-    bool all = is(setting_text("ALLOWED_USER_IDS"), "*");
-    return all ? is(setting_text("ACCESS"), "open") : setting_has_id("ALLOWED_USER_IDS", u->user);
+    return access_is_admin(u->user);
 }
 
 /* ALLOWED_CHAT_IDS as a list opens those groups to everybody and closes the others. */
@@ -133,7 +126,7 @@ static bool is_closed_group(const struct update *u) {
 
 /* The settings' word on whoever is served by r. Of what is no question to us nobody is told that he may not. */
 static struct route with_access(const struct update *u, struct route r) {
-    if (user_may(u) || (where_of(u) == IN_GROUPS && groups_are_listed()))
+    if (access_is_open_to(u->user) || (where_of(u) == IN_GROUPS && groups_are_listed()))
         return r;
     bool quiet = r.fate == FATE_JOIN || is_edited(u);
     r.access = quiet ? "quiet" : where_of(u) == IN_PRIVATE && is(setting_text("ACCESS"), "ask") ? "ask" : "closed";
@@ -212,8 +205,8 @@ static struct route route_of_user(const struct update *u, struct route r) {
 
 /* What there is, as the reader may use it. In a group one has to know first how the bot is spoken to. */
 static const char *help_line(bool is_group, bool is_admin) {
-    static const char *const lines[][2] = { { "help", "help_model" }, { "help_admin", "help_admin_model" }, { "help_group", "help_group" } };
-    return lines[is_group ? 2 : is_admin][setting_is_set("USER_MODELS")];
+    static const char *const lines[][2] = { { "help", "help_model" }, { "help_admin", "help_admin_model" } };
+    return is_group ? "help_group" : lines[is_admin][setting_is_set("USER_MODELS")];
 }
 
 static bool draws(const struct route *r) {

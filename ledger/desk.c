@@ -365,10 +365,19 @@ static void choose_answer(struct desk *d, struct told *t) {
     t->fields = d->fields;
 }
 
+static struct ticket ticket_of(const struct desk *d) {
+    return (struct ticket){ STREAM_LEDGER, d->item->id, d->asked.job };
+}
+
+static void begin_script(const struct desk *d, struct args *args) {
+    struct ticket ticket = ticket_of(d);
+    ticket_args(args, &ticket);
+}
+
 /* The question was one for a change: it comes back as that. */
 static void send_back(struct desk *d) {
     struct args args = { 0 };
-    ticket_args(&args, &(struct ticket){ STREAM_LEDGER, d->item->id, fields_str(d->item->fields, "job") });
+    begin_script(d, &args);
     args_int(&args, 3);
     args_pair(&args, "set:0", d->answer.wish);
     args_pair(&args, "line", d->answer.line);
@@ -379,7 +388,7 @@ static void send_back(struct desk *d) {
 /* It stands behind all that was asked for before now. */
 static void send_round(struct desk *d) {
     struct args args = { 0 };
-    ticket_args(&args, &(struct ticket){ STREAM_LEDGER, d->item->id, fields_str(d->item->fields, "job") });
+    begin_script(d, &args);
     args_int(&args, 2);
     args_pair(&args, "kind", KIND_ASK);
     args_pair(&args, "what", "forget_now");
@@ -391,7 +400,7 @@ static void revive(struct desk *d) {
     struct args args = { 0 };
     const char *what = d->answer.revive;
     size_t len = strcspn(what, " ");
-    ticket_args(&args, &(struct ticket){ STREAM_LEDGER, d->item->id, fields_str(d->item->fields, "job") });
+    begin_script(d, &args);
     args_add(&args, what, len);
     args_str(&args, what + len + 1);
     args_str(&args, setting_text("USER_MODELS"));
@@ -403,7 +412,7 @@ static void decide(struct desk *d) {
     struct args args = { 0 };
     const char *what = d->answer.broadcast;
     size_t len = strcspn(what, " ");
-    ticket_args(&args, &(struct ticket){ STREAM_LEDGER, d->item->id, fields_str(d->item->fields, "job") });
+    begin_script(d, &args);
     args_add(&args, what, len);
     args_str(&args, what[len] ? what + len + 1 : "");
     args_int(&args, d->answer.total);
@@ -433,7 +442,8 @@ static enum step_end tell(struct steps *s) {
     struct args args = { 0 };
     buf_init(&d->markdown, 8 * ANSWER_MOST);
     choose_answer(d, &t);
-    told_args(&args, &(struct ticket){ STREAM_LEDGER, d->item->id, fields_str(d->item->fields, "job") }, &t);
+    struct ticket ticket = ticket_of(d);
+    told_args(&args, &ticket, &t);
     buf_done(&d->markdown);
     d->call = redis_script(d->svc->redis, SCRIPT_TOLD, &args, on_script, d);
     return STEP_WAIT;

@@ -271,13 +271,19 @@ static void menu(struct board *b, int kind, int page) {
     free(all);
 }
 
+/* "gpt-6-luna, $0.10 / $0.50"; false: no price is known. */
+static bool with_price(const struct board *b, const char *model, char out[LINE_MOST + NAME_MOST]) {
+    char price[LINE_MOST];
+    price_words(b->prices, model, price);
+    snprintf(out, LINE_MOST + NAME_MOST, "%s%s%s", model, *price ? ", " : "", price);
+    return *price;
+}
+
 static void wish(struct board *b, int kind, const char *model) {
-    char price[LINE_MOST], about[LINE_MOST + NAME_MOST];
-    const char *line = kinds[kind].done, *now = *model ? model : setting_text(kinds[kind].setting);
-    price_words(b->prices, now, price);
+    char about[LINE_MOST + NAME_MOST];
+    const char *line = kinds[kind].done;
     snprintf(b->answer->wish, sizeof b->answer->wish, "settings %s%s%s", kinds[kind].setting, *model ? " " : "", model);
-    snprintf(about, sizeof about, "%s%s%s", now, *price ? ", " : "", price);
-    if (!*price)
+    if (!with_price(b, *model ? model : setting_text(kinds[kind].setting), about))
         line = "setmodel_unpriced";
     if (*model && !has_list(b) && !prices_known(b->prices, model))
         line = "setmodel_unchecked";
@@ -389,13 +395,11 @@ static void menu_of_own(struct board *b, int page) {
 
 /* What is chosen already need not be written once more. */
 static void wish_own(struct board *b, const char *model) {
-    char price[LINE_MOST], about[LINE_MOST + NAME_MOST];
+    char about[LINE_MOST + NAME_MOST];
     const struct fields *user = b->glances[USER_NOW].hash;
-    const char *now = *model ? model : models_in_use(0, b->glances[SETTINGS_NOW].hash);
-    price_words(b->prices, now, price);
     if (strcmp(user ? fields_str(user, "model") : "", model) != 0)
         snprintf(b->answer->wish, sizeof b->answer->wish, "user:%" PRId64 " model%s%s", b->asked->user, *model ? " " : "", model);
-    snprintf(about, sizeof about, "%s%s%s", now, *price ? ", " : "", price);
+    (void)with_price(b, *model ? model : models_in_use(0, b->glances[SETTINGS_NOW].hash), about);      /* without one it says so by having none */
     answer_line(b->answer, *model ? "model_set" : "model_default", about);
 }
 

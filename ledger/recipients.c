@@ -2,16 +2,13 @@
 
 #include <string.h>
 
-#include "services/settings.h"
+#include "services/access.h"
 
 /* A role that an administrator has given goes before what the settings say, as where a question is accepted. */
 static bool may_talk(const struct correspondent *c) {
-    if (setting_has_id("ADMIN_ID", c->user))
-        return true;
-    if (*c->role)
+    if (*c->role && !access_is_admin(c->user))
         return strcmp(c->role, "blocked") != 0;
-    bool all = !strcmp(setting_text("ALLOWED_USER_IDS"), "*");
-    return all ? !strcmp(setting_text("ACCESS"), "open") : setting_has_id("ALLOWED_USER_IDS", c->user);
+    return access_is_open_to(c->user);
 }
 
 static bool on_counted(const struct correspondent *c, void *owner) {

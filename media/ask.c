@@ -198,6 +198,12 @@ void ask_keep(struct task *t, const char *made) {
     t->script = redis_script(t->media->svc->redis, SCRIPT_RESPONSE, &args, on_kept, t);
 }
 
+void ask_book(struct task *t, const struct usage_event *e) {
+    struct args args = {0};
+    book_args(&args, e, t->periods, PERIODS);
+    (void)redis_script(t->media->svc->redis, SCRIPT_BOOK, &args, NULL, NULL);
+}
+
 void ask_answered(struct http_result *result, void *owner) {
     struct task *t = owner;
     t->http = NULL;

@@ -114,9 +114,7 @@ void draw_waste(struct task *t) {
     struct usage_event e;
     const struct drawn *made = &t->drawing->now;
     bill(t, made, arena_printf(t->mem, "%s:drawn:wasted:%s", t->held.job, made->nonce), &e);
-    struct args args = {0};
-    book_args(&args, &e, t->periods, PERIODS);
-    (void)redis_script(t->media->svc->redis, SCRIPT_BOOK, &args, NULL, NULL);
+    ask_book(t, &e);
     store_drop(t, made->blob, made->bytes);
     metric_add(&wasted_total, 1);
     note(t, LOG_WARN, "another picture for this was first");

@@ -129,9 +129,7 @@ void heard_book(struct task *t, const struct heard *h, const char *event, struct
 static void book_waste(struct task *t, const struct heard *h) {
     struct usage_event e;
     heard_book(t, h, arena_printf(t->mem, "%s:%s:wasted:%s", t->held.job, t->call, h->nonce), &e);
-    struct args args = {0};
-    book_args(&args, &e, t->periods, PERIODS);
-    (void)redis_script(t->media->svc->redis, SCRIPT_BOOK, &args, NULL, NULL);
+    ask_book(t, &e);
     metric_add(&wasted_total, 1);
 }
 

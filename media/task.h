@@ -214,6 +214,7 @@ void ask_call(struct task *t, struct http_request *r);
 size_t ask_read_body(char *to, size_t room, void *task);         /* for body_read: t->body */
 void ask_answered(struct http_result *result, void *task);       /* for on_done: keeps what came */
 void ask_keep(struct task *t, const char *made);
+void ask_book(struct task *t, const struct usage_event *e);         /* what was paid for in vain, apart from the commit */
 enum step_end ask_judge(struct task *t);
 void ask_list_metrics(void);
 /* upload.c: the same three for an upload */

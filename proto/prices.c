@@ -645,9 +645,12 @@ bool prices_known(const struct prices *p, const char *model) {
     return find(p, model) != NULL;
 }
 
-bool prices_is_by_token(const struct prices *p, const char *model) {
-    const struct model *m = find(p, model);
+static bool has_token_prices(const struct model *m) {
     return m && m->tiers[0].prices.input != UNSET;
+}
+
+bool prices_is_by_token(const struct prices *p, const char *model) {
+    return has_token_prices(find(p, model));
 }
 
 const char *prices_name(const struct prices *p, size_t n) {
@@ -656,7 +659,7 @@ const char *prices_name(const struct prices *p, size_t n) {
 
 /* An entry may say only what a model can, or when it ends: its price is nobody's then. */
 static bool has_prices(const struct model *m) {
-    return m->tiers[0].prices.input != UNSET || m->per_minute != UNSET || m->per_image != UNSET || m->picture_count;
+    return has_token_prices(m) || m->per_minute != UNSET || m->per_image != UNSET || m->picture_count;
 }
 
 const char *prices_version(const struct prices *p, const char *model) {
@@ -679,10 +682,6 @@ bool prices_able(const struct prices *p, const char *model, const char *ability)
 
 static int64_t clamp(int64_t n, int64_t most) {
     return n < 0 ? 0 : n > most ? most : n;
-}
-
-static bool has_token_prices(const struct model *m) {
-    return m && m->tiers[0].prices.input != UNSET;
 }
 
 static parts cost_of_tokens(const struct model *m, const struct usage *u) {

@@ -57,24 +57,6 @@ struct words { const char *plain, *about; };
     "/forget — forget me\n" model \
     "/models, /setmodel, /pricing — models\n" \
     "/status, /limits, /dead — the state"
-#define HELP_GROUP_RU \
-    "В группе я отвечаю, если упомянуть меня через @ или ответить на моё сообщение: текст, голос, фото или файл.\n\n" \
-    "/img — картинка\n" \
-    "/reset или /new — забыть разговор\n" \
-    "/cancel или /stop — остановить ответ\n" \
-    "/retry — ответить заново\n" \
-    "/files — файлы разговора\n" \
-    "/start, /help — подсказка\n" \
-    "/stats — расходы"
-#define HELP_GROUP_EN \
-    "In a group I answer what mentions me with @ or replies to me: text, voice, a photo or a file.\n\n" \
-    "/img — a picture\n" \
-    "/reset or /new — forget the dialogue\n" \
-    "/cancel or /stop — stop the answer\n" \
-    "/retry — answer again\n" \
-    "/files — files of the dialogue\n" \
-    "/start, /help — help\n" \
-    "/stats — spending"
 
 static const struct text {
     const char *name;
@@ -165,7 +147,25 @@ static const struct text {
     {"help_model", {{HELP_RU("/model — ваша модель\n"), NULL}, {HELP_EN("/model — your model\n"), NULL}}},
     {"help_admin", {{HELP_ADMIN_RU(""), NULL}, {HELP_ADMIN_EN(""), NULL}}},
     {"help_admin_model", {{HELP_ADMIN_RU("/model — моя модель\n"), NULL}, {HELP_ADMIN_EN("/model — my model\n"), NULL}}},
-    {"help_group", {{HELP_GROUP_RU, NULL}, {HELP_GROUP_EN, NULL}}},
+    {"help_group",
+     {{"В группе я отвечаю, если упомянуть меня через @ или ответить на моё сообщение: текст, голос, фото или файл.\n\n"
+       "/img — картинка\n"
+       "/reset или /new — забыть разговор\n"
+       "/cancel или /stop — остановить ответ\n"
+       "/retry — ответить заново\n"
+       "/files — файлы разговора\n"
+       "/start, /help — подсказка\n"
+       "/stats — расходы",
+       NULL},
+      {"In a group I answer what mentions me with @ or replies to me: text, voice, a photo or a file.\n\n"
+       "/img — a picture\n"
+       "/reset or /new — forget the dialogue\n"
+       "/cancel or /stop — stop the answer\n"
+       "/retry — answer again\n"
+       "/files — files of the dialogue\n"
+       "/start, /help — help\n"
+       "/stats — spending",
+       NULL}}},
     {"answer_whole", {{"Ответ длинный, дальше — в файле: здесь он целиком.", NULL}, {"The answer is long. This file has all of it.", NULL}}},
     {"ask_prompt", {{"Что нарисовать? Опишите картинку словами.", NULL}, {"What shall I draw? Describe the picture in words.", NULL}}},
     {"ask_size", {{"Какого размера нарисовать?", NULL}, {"Which size shall it have?", NULL}}},
